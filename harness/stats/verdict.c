@@ -1,0 +1,139 @@
+/* Verdicts: the paired t-test, Holm's correction, and the rule that joins them to the interval. */
+#include "harness/stats/verdict.h"
+
+#include "harness/stats/special.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define LEVEL 0.05
+
+enum {
+    MAX_ROUNDS_NEEDED = 10000, /* a longer wait is not an answer */
+};
+
+/* Mean and standard deviation of the log ratios that are not missing. */
+struct moments {
+    size_t n;
+    double mean;
+    double deviation;
+};
+
+static struct moments moments_of(const double *logs, size_t rounds) {
+    struct moments m = {0};
+    for (size_t i = 0; i < rounds; i++)
+        if (isfinite(logs[i])) {
+            m.mean += logs[i];
+            m.n++;
+        }
+    m.mean /= (double)m.n;
+    double squares = 0;
+    for (size_t i = 0; i < rounds; i++)
+        if (isfinite(logs[i]))
+            squares += (logs[i] - m.mean) * (logs[i] - m.mean);
+    m.deviation = sqrt(squares / (double)(m.n - 1));
+    return m;
+}
+
+/* Doubled one-sided p of a mean that is so far `beyond` the margin. Without deviation, as with
+ * counts that never vary, there is nothing to doubt. */
+static double shifted_p(double beyond, double deviation, size_t n) {
+    if (deviation == 0)
+        return beyond > 0 ? 0 : 1;
+    double t = beyond * sqrt((double)n) / deviation;
+    return fmin(1, 2 * hm_student_upper(t, (double)(n - 1)));
+}
+
+static int by_p(const void *a, const void *b) {
+    const struct hm_test *x = *(struct hm_test *const *)a;
+    const struct hm_test *y = *(struct hm_test *const *)b;
+    return (x->p > y->p) - (x->p < y->p);
+}
+
+void hm_holm(struct hm_test **tests, size_t count) {
+    double adjusted = 0;
+    if (count > 1)
+        qsort(tests, count, sizeof *tests, by_p);
+    for (size_t i = 0; i < count; i++) {
+        adjusted = fmax(adjusted, fmin(1, (double)(count - i) * tests[i]->p));
+        tests[i]->adjusted = adjusted;
+    }
+}
+
+static enum hm_verdict verdict_of(const struct hm_comparison *c) {
+    double mean = moments_of(c->logs, c->rounds).mean;
+    bool above = c->paired.low > 1 + c->margin && mean > 0;
+    bool below = c->paired.high < 1 / (1 + c->margin) && mean < 0;
+    if ((above || below) && c->test.adjusted <= LEVEL)
+        return above == c->higher_is_better ? HM_FASTER : HM_SLOWER;
+    if (c->paired.low >= 1 / (1 + c->margin) && c->paired.high <= 1 + c->margin)
+        return HM_EQUIVALENT;
+    return HM_INCONCLUSIVE;
+}
+
+/* Rounds after which the interval, whose width goes with 1 / sqrt(rounds), leaves the end of the
+ * margin that is nearest to the median. INFINITY when the median lies on it. */
+static double rounds_for_interval(const struct hm_paired *paired, double margin) {
+    double half_width = (log(paired->high) - log(paired->low)) / 2;
+    double gap = fabs(fabs(log(paired->ratio)) - log1p(margin));
+    double widths = half_width / gap;
+    return ceil((double)paired->n * widths * widths);
+}
+
+/* Rounds after which the t-test passes even as the first of `tested` comparisons, to within 2%. */
+static double rounds_for_test(const struct moments *m, double beyond, size_t tested) {
+    for (size_t n = m->n + 1; n <= MAX_ROUNDS_NEEDED; n += 1 + n / 50)
+        if (shifted_p(beyond, m->deviation, n) * (double)tested <= LEVEL)
+            return (double)n;
+    return INFINITY;
+}
+
+static size_t rounds_needed(const struct hm_comparison *c, size_t tested) {
+    struct moments m = moments_of(c->logs, c->rounds);
+    double margin = log1p(c->margin);
+    double median = log(c->paired.ratio);
+    double rounds = fmax((double)m.n + 1, rounds_for_interval(&c->paired, c->margin));
+    if (fabs(median) > margin) {
+        double beyond = copysign(1, median) * m.mean - margin;
+        rounds = fmax(rounds, rounds_for_test(&m, beyond, tested));
+    }
+    return rounds <= MAX_ROUNDS_NEEDED ? (size_t)rounds : 0;
+}
+
+/* Summary and p of one comparison. @return whether it is tested */
+static bool examine(struct hm_comparison *c, double *scratch) {
+    c->paired = hm_paired_of(c->logs, c->rounds, scratch);
+    c->test = (struct hm_test){NAN, NAN};
+    c->verdict = HM_INCONCLUSIVE;
+    c->rounds_needed = 0;
+    if (!c->paired.has_interval || !(c->margin >= 0))
+        return false;
+    struct moments m = moments_of(c->logs, c->rounds);
+    c->test.p = shifted_p(fabs(m.mean) - log1p(c->margin), m.deviation, m.n);
+    return true;
+}
+
+void hm_judge(struct hm_comparison *all, size_t count, struct hm_test **order, double *scratch) {
+    size_t tested = 0;
+    for (size_t i = 0; i < count; i++)
+        if (examine(&all[i], scratch))
+            order[tested++] = &all[i].test;
+    hm_holm(order, tested);
+    for (size_t i = 0; i < count; i++) {
+        if (isnan(all[i].test.p))
+            continue;
+        all[i].verdict = verdict_of(&all[i]);
+        if (all[i].verdict == HM_INCONCLUSIVE)
+            all[i].rounds_needed = rounds_needed(&all[i], tested);
+    }
+}
+
+const char *hm_verdict_name(enum hm_verdict verdict) {
+    static const char *const names[] = {
+        [HM_INCONCLUSIVE] = "inconclusive",
+        [HM_EQUIVALENT] = "equivalent",
+        [HM_FASTER] = "faster",
+        [HM_SLOWER] = "slower",
+    };
+    return names[verdict];
+}

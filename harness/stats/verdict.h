@@ -1,0 +1,66 @@
+/* Verdicts over a whole matrix of comparisons.
+ *
+ * Vocabulary
+ *   margin     the relative difference that is not worth a word: 0.02 for 2%. A ratio is within it
+ * from 1 / (1 + margin) to 1 + margin, which is symmetric in logarithms tested     a comparison
+ * with enough rounds for an interval (hm_paired.has_interval)
+ *
+ * The rule
+ *   faster, slower   the exact 95% interval of the median ratio lies wholly beyond the margin, AND
+ *                    p <= 0.05 after Holm's correction over all tested comparisons, AND both agree
+ * on the side. p is that of a paired t-test on the log ratios, of the hypothesis that their mean is
+ * within the margin: one-sided against its nearer end, and doubled for the two sides equivalent the
+ * interval lies wholly within the margin, its ends included inconclusive     all else
+ *
+ * Why two conditions. The sign test, to which the interval belongs, cannot give a p below 2^(1-n):
+ * with 6 rounds no correction for more than one comparison could ever be passed, however large the
+ * effect. Where two arms are exchangeable, the log ratio of a round is symmetric about 0, and there
+ * the t-test holds its level on heavy tails and outliers, which make it cautious. The interval
+ * guards against a conclusion that rests on one wild round, and against a mean and a median that
+ * disagree. Equivalence is not corrected: it states an interval. */
+#ifndef HM_HARNESS_STATS_VERDICT_H
+#define HM_HARNESS_STATS_VERDICT_H
+
+#include "harness/stats/paired.h"
+
+enum hm_verdict {
+    HM_INCONCLUSIVE,
+    HM_EQUIVALENT,
+    HM_FASTER, /* better than the baseline, whatever the metric */
+    HM_SLOWER, /* worse */
+};
+
+/** A p value, and the same after Holm's correction. */
+struct hm_test {
+    double p;
+    double adjusted;
+};
+
+/** One arm against its baseline in one metric. */
+struct hm_comparison {
+    /* The question. */
+    const double *logs; /* of each round, as hm_log_ratios() gives them */
+    size_t rounds;
+    double margin; /* 0 or more; NAN leaves the comparison inconclusive */
+    bool higher_is_better;
+    /* The answer. */
+    enum hm_verdict verdict;
+    struct hm_paired paired;
+    struct hm_test test;  /* NAN when not tested */
+    size_t rounds_needed; /* estimate, when inconclusive: more than there are; 0 when not known */
+};
+
+/** The word of a verdict, as in stats.csv. */
+const char *hm_verdict_name(enum hm_verdict verdict);
+
+/** Judge a whole matrix: fills in each answer. Pure, safe in any thread.
+ *  @param order room for `count` pointers, overwritten
+ *  @param scratch room for the rounds of the longest comparison, overwritten */
+void hm_judge(struct hm_comparison *all, size_t count, struct hm_test **order, double *scratch);
+
+/** Holm's step-down correction (Scand. J. Statistics 6, 1979): fills in `adjusted`, which is
+ * compared with the level as it is, and sorts the pointers by p. It needs no independence.
+ *  @param tests each with a p of 0 .. 1 */
+void hm_holm(struct hm_test **tests, size_t count);
+
+#endif
