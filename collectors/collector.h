@@ -1,0 +1,105 @@
+/* The collector's interface: it manages objects that hold references, on memory taken from an
+ * allocator, and from nowhere else.
+ *
+ * Two halves. The descriptor below opens and closes a collector and tells about it: cold, called
+ * through pointers. The mutator's operations are `static inline` in the collector's own header, and
+ * each object workload is compiled once for each collector, so that an increment is an instruction
+ * and not a call.
+ *
+ * The mutator's operations, which `collectors/NAME.h` defines (declared at the end of this file):
+ *   hm_new, hm_new_array   a new object, slots NULL, payload zeroed; the caller owns one reference.
+ *                          NULL with ENOMEM: out of memory, after one collection and one retry, or
+ *                          more than HM_LENGTH_MAX slots
+ *   hm_init_store          the first store into a slot of a new object; takes the caller's reference
+ *   hm_store               replaces what is in a slot; the caller keeps its own reference to `value`
+ *   hm_retain, hm_release  one more, one less owned reference; nothing for tracers; NULL is allowed
+ *   hm_root, hm_unroot     a local variable is (no longer) a root; nothing for reference counting
+ *   hm_collect             collect a generation now
+ *
+ * Ownership, so that counting and tracing both fit: an owned reference that lives across an
+ * allocation stands in a rooted variable, and is given up exactly once, by hm_release or
+ * hm_init_store. Roots are unrooted in reverse order. A workload that keeps to both rules runs on
+ * every collector. */
+#ifndef HM_COLLECTORS_COLLECTOR_H
+#define HM_COLLECTORS_COLLECTOR_H
+
+#include "allocators/allocator.h"
+#include "collectors/object.h"
+
+struct hm_gc;      /* one collector and its objects; completed by each collector */
+struct hm_mutator; /* one thread that works on them; completed by each collector's header */
+
+enum hm_collector_cap {
+    HM_GC_FREES = 1,       /* gives memory back before close */
+    HM_GC_CYCLES = 2,      /* finds garbage that is cyclic */
+    HM_GC_THREADS = 4,     /* several mutators may share one collector */
+    HM_GC_GENERATIONS = 8, /* collect() knows generations 0, 1, 2 */
+};
+
+/** What a collector tells while it works. The hooks may read a clock; they must not allocate. */
+struct hm_gc_events {
+    void (*pause_begin)(void *arg, int generation);
+    void (*pause_end)(void *arg, int generation, uint64_t visited, uint64_t freed);
+    void *arg;
+};
+
+struct hm_gc_options {
+    const struct hm_value *params;     /* one for each entry of the descriptor's table */
+    const struct hm_memory *memory;    /* where all objects and metadata come from */
+    const struct hm_gc_events *events; /* never NULL; its hooks never NULL */
+    unsigned mutators;                 /* how many will attach, at least 1 */
+};
+
+/** Counts since open; a field that a collector does not know is HM_UNKNOWN. */
+struct hm_gc_stats {
+    uint64_t allocated_objects;
+    uint64_t allocated_bytes; /* with header and what lies in front of it */
+    uint64_t freed_objects;
+    uint64_t freed_bytes;
+    uint64_t collections[3]; /* by generation */
+    uint64_t collected;      /* objects found unreachable by collections */
+    uint64_t visited;        /* objects examined by collections */
+    uint64_t header_bytes;   /* of one container, all told */
+};
+
+struct hm_collector {
+    const char *name; /* file stem, prefix and name on the command line */
+    const char *summary;
+    const char *origin;
+    const struct hm_param *params;
+    unsigned caps; /* OR of enum hm_collector_cap */
+
+    /** *options->memory is copied; its heap, and *options->events, stay until close.
+     *  @return 0 and *out, or a positive errno and *out untouched. ENOTSUP: more mutators than it
+     *  can have */
+    int (*open)(struct hm_gc **out, const struct hm_gc_options *options);
+    /** Free the collector and all objects that it can find; no finalizer runs. One that only counts
+     *  references does not know where the objects are: those that nobody released, and leaked
+     *  cycles, stay with the allocator and go with its heap. */
+    void (*close)(struct hm_gc *gc);
+    /** Per-thread, on that thread. NULL: out of memory, or more mutators than were announced. */
+    struct hm_mutator *(*attach)(struct hm_gc *gc);
+    void (*detach)(struct hm_mutator *mutator);
+    /** Not hot. On the mutator's thread, or when it is at rest. */
+    void (*stats)(struct hm_gc *gc, struct hm_gc_stats *out);
+};
+
+/* Seen by workloads and by tests that are compiled for one collector. */
+#ifdef HM_COLLECTOR_HEADER
+static inline struct hm_object *hm_new(struct hm_mutator *m, const struct hm_type *type);
+static inline struct hm_object *hm_new_array(struct hm_mutator *m, const struct hm_type *type,
+                                             uint32_t length);
+static inline void hm_init_store(struct hm_mutator *m, struct hm_object *object, uint32_t slot,
+                                 struct hm_object *value);
+static inline void hm_store(struct hm_mutator *m, struct hm_object *object, uint32_t slot,
+                            struct hm_object *value);
+static inline void hm_retain(struct hm_mutator *m, struct hm_object *object);
+static inline void hm_release(struct hm_mutator *m, struct hm_object *object);
+static inline void hm_root(struct hm_mutator *m, struct hm_object **variable);
+static inline void hm_unroot(struct hm_mutator *m, unsigned count);
+/** @param generation 0, 1 or 2 (2 is all)  @return objects found unreachable */
+static inline int64_t hm_collect(struct hm_mutator *m, int generation);
+#include HM_COLLECTOR_HEADER
+#endif
+
+#endif

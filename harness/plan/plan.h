@@ -1,0 +1,99 @@
+/* The plan of a run: every cell of the matrix, checked against the parts and the machine.
+ *
+ * Vocabulary
+ *   arm     one configuration of an allocator, with its label
+ *   group   one workload at one number of threads: the cells that are compared, and that do the
+ * very same operations A/A arm a second arm of the baseline allocator: the difference between the
+ * two is noise
+ *
+ * Invariants: a group's cells are consecutive; its first cell is the baseline of the group; every
+ * other cell names the cell that it is compared with. */
+#ifndef HM_HARNESS_PLAN_PLAN_H
+#define HM_HARNESS_PLAN_PLAN_H
+
+#include "harness/cell/config.h"
+#include "harness/error.h"
+#include "harness/machine/topology.h"
+#include "harness/plan/request.h"
+#include "harness/plan/spec.h"
+
+#include <limits.h>
+
+struct hm_arm {
+    char label[HM_SPEC_BYTES];
+    struct hm_allocator_spec spec;
+    char library[PATH_MAX]; /* preloaded under the child; "" for none */
+    char build_id[64];
+    char **env; /* env_count strings "NAME=VALUE", owned by the plan */
+    unsigned env_count;
+    bool control;      /* measures the harness: no verdict */
+    bool again;        /* the A/A arm */
+    char missing[256]; /* why it can not run on this machine; "" when it can */
+};
+
+struct hm_collector_arm {
+    char label[HM_SPEC_BYTES];
+    struct hm_collector_spec spec;
+};
+
+struct hm_workload_arm {
+    char label[HM_SPEC_BYTES];
+    struct hm_workload_spec spec;
+};
+
+struct hm_group {
+    struct hm_workload_arm *workload;
+    unsigned threads;
+    int *cpus; /* one for each thread, -1 where unpinned */
+    bool oversubscribed;
+    size_t first; /* index of its first cell */
+    size_t count;
+    /* Set by the calibration: the same for every cell of the group. */
+    uint64_t units;
+    uint64_t warmup_units;
+};
+
+struct hm_cell {
+    char id[4 * HM_SPEC_BYTES];
+    struct hm_group *group;
+    struct hm_arm *arm;
+    struct hm_collector_arm *collector; /* NULL for heap workloads */
+    size_t baseline;    /* index of the cell that it is compared with; its own for a baseline */
+    char skip[256];     /* why it is not run; "" when it is */
+    double ns_per_unit; /* set by the calibration; NAN before it and where it failed */
+    char proof[PATH_MAX]; /* where its malloc came from, as its last process found */
+    char pinned[512];     /* "requested>allowed@last" for each of its threads */
+};
+
+struct hm_plan {
+    struct hm_arm **arms;
+    struct hm_collector_arm **collectors;
+    struct hm_workload_arm **workloads;
+    struct hm_group **groups;
+    struct hm_cell *cells;
+    size_t arm_count, collector_count, workload_count, group_count, cell_count;
+
+    const char *mode; /* static storage */
+    enum hm_pin pin;
+    unsigned rounds;
+    uint64_t seed;
+    double timeout_s;
+    double margin;   /* 0.02 for 2 % */
+    double target_s; /* measured time of the baseline, for each process */
+    bool time_pass, space_pass;
+};
+
+/** Build a plan. Main thread. @param topology of this machine, or a synthetic one for planning
+ *  @return 0 and *out (hm_plan_free it), or EINVAL or ENOMEM with one line */
+int hm_plan_build(struct hm_plan **out, const struct hm_request *request,
+                  const struct hm_topology *topology, struct hm_error *error);
+void hm_plan_free(struct hm_plan *plan);
+
+/** Rounds of one pass; 0 when the pass was not asked for. */
+unsigned hm_plan_rounds(const struct hm_plan *plan, enum hm_pass pass);
+
+/** How many processes measure this plan, calibration included, and an estimate of their time. */
+size_t hm_plan_processes(const struct hm_plan *plan);
+double hm_plan_seconds(const struct hm_plan *plan);
+
+#endif

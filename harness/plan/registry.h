@@ -1,0 +1,31 @@
+/* Finds the parts that the build has linked in. The linker section of each kind is the only list.
+ */
+#ifndef HM_HARNESS_PLAN_REGISTRY_H
+#define HM_HARNESS_PLAN_REGISTRY_H
+
+#include "allocators/allocator.h"
+#include "collectors/collector.h"
+#include "workloads/workload.h"
+
+/** All parts of a kind, in the order of their file names. Static storage. */
+const struct hm_allocator *const *hm_allocators(size_t *count);
+const struct hm_collector *const *hm_collectors(size_t *count);
+/** Every variant of every workload: a name occurs once for each shape or collector. */
+const struct hm_workload *const *hm_workloads(size_t *count);
+
+/** @return the part, or NULL */
+const struct hm_allocator *hm_allocator_find(const char *name);
+const struct hm_collector *hm_collector_find(const char *name);
+/** Any variant: for what all variants of a workload share. */
+const struct hm_workload *hm_workload_find(const char *name);
+/** The variant compiled for a shape (heap workloads) or a collector (object workloads). */
+const struct hm_workload *hm_workload_variant(const char *name, int shape, const char *collector);
+
+/** The word nearest to a mistyped one, by edit distance. @return NULL when none is near */
+const char *hm_nearest(const char *word, const char *const *words, size_t count);
+
+/** Names of one kind ("allocator", "collector", "workload"), each once.
+ *  @param names room for `room` pointers  @return how many there are */
+size_t hm_part_names(const char *kind, const char **names, size_t room);
+
+#endif

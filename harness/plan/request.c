@@ -1,0 +1,126 @@
+/* What the user asked for: setting single keys. */
+#include "harness/plan/request.h"
+
+#include "harness/plan/spec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void hm_request_init(struct hm_request *request) {
+    *request = (struct hm_request){.seed = 1};
+}
+
+void hm_request_free(struct hm_request *request) {
+    for (unsigned i = 0; i < request->matrix_count; i++) {
+        struct hm_matrix *m = &request->matrices[i];
+        free(m->name);
+        free(m->allocators);
+        free(m->collectors);
+        free(m->workloads);
+        free(m->threads);
+    }
+    for (unsigned i = 0; i < request->config_count; i++) {
+        struct hm_config *c = &request->configs[i];
+        free(c->kind);
+        free(c->name);
+        free(c->use);
+        for (unsigned e = 0; e < c->env_count; e++)
+            free(c->env[e]);
+    }
+    free(request->mode);
+    free(request->pin);
+    free(request->metrics);
+    free(request->margin);
+    free(request->baseline);
+    hm_request_init(request);
+}
+
+static int replace(char **field, const char *value) {
+    char *copy = strdup(value);
+    if (!copy)
+        return ENOMEM;
+    free(*field);
+    *field = copy;
+    return 0;
+}
+
+int hm_matrix_set(struct hm_matrix *matrix, const char *key, const char *value) {
+    if (strcmp(key, "allocators") == 0)
+        return replace(&matrix->allocators, value);
+    if (strcmp(key, "collectors") == 0)
+        return replace(&matrix->collectors, value);
+    if (strcmp(key, "workloads") == 0)
+        return replace(&matrix->workloads, value);
+    if (strcmp(key, "threads") == 0)
+        return replace(&matrix->threads, value);
+    return ENOENT;
+}
+
+static int set_rounds(struct hm_request *request, const char *value, struct hm_error *error) {
+    int64_t n;
+    if (hm_number_parse(value, 1000, &n) || n < 1 || n > 10000)
+        return hm_fail(error, EINVAL, "rounds=%s: must be a whole number from 1 to 10000", value);
+    request->rounds = (unsigned)n;
+    return 0;
+}
+
+static int set_seed(struct hm_request *request, const char *value, struct hm_error *error) {
+    int64_t n;
+    if (hm_number_parse(value, 1000, &n) || n < 0)
+        return hm_fail(error, EINVAL, "seed=%s: must be a whole number from 0 to 2^63-1", value);
+    request->seed = (uint64_t)n;
+    return 0;
+}
+
+static int set_timeout(struct hm_request *request, const char *value, struct hm_error *error) {
+    char *end;
+    double seconds = strtod(value, &end);
+    if (end == value || *end || !(seconds >= 0.1) || !(seconds <= 86400))
+        return hm_fail(error, EINVAL, "timeout=%s: must be seconds from 0.1 to 86400", value);
+    request->timeout_s = seconds;
+    return 0;
+}
+
+static int set_word(char **field, const char *key, const char *value, const char *const *words,
+                    struct hm_error *error) {
+    char known[128] = "";
+    for (size_t i = 0; words[i]; i++) {
+        if (strcmp(words[i], value) == 0)
+            return replace(field, value);
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", words[i]);
+    }
+    return hm_fail(error, EINVAL, "%s=%s: must be one of %s", key, value, known);
+}
+
+int hm_request_set(struct hm_request *request, const char *key, const char *value,
+                   struct hm_error *error) {
+    static const char *const modes[] = {"quick", "default", "rigorous", NULL};
+    static const char *const pins[] = {"core", "smt", "spread", "none", NULL};
+    static const char *const answers[] = {"yes", "no", NULL};
+    if (strcmp(key, "rounds") == 0)
+        return set_rounds(request, value, error);
+    if (strcmp(key, "seed") == 0)
+        return set_seed(request, value, error);
+    if (strcmp(key, "timeout") == 0)
+        return set_timeout(request, value, error);
+    if (strcmp(key, "mode") == 0)
+        return set_word(&request->mode, key, value, modes, error);
+    if (strcmp(key, "pin") == 0)
+        return set_word(&request->pin, key, value, pins, error);
+    if (strcmp(key, "metrics") == 0)
+        return replace(&request->metrics, value);
+    if (strcmp(key, "margin") == 0)
+        return replace(&request->margin, value);
+    if (strcmp(key, "baseline") == 0)
+        return replace(&request->baseline, value);
+    if (strcmp(key, "optional") == 0) {
+        char *answer = NULL;
+        int bad = set_word(&answer, key, value, answers, error);
+        request->optional = answer && strcmp(answer, "yes") == 0;
+        free(answer);
+        return bad;
+    }
+    return ENOENT;
+}

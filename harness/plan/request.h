@@ -1,0 +1,69 @@
+/* What the user asked for, before it is checked against the parts and the machine: the command line
+ * and the job file end up here.
+ *
+ * A request holds one or more matrices (each is workloads x allocators x collectors x threads) and
+ * named configurations of parts, which a matrix may use like parts. */
+#ifndef HM_HARNESS_PLAN_REQUEST_H
+#define HM_HARNESS_PLAN_REQUEST_H
+
+#include "harness/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    HM_REQUEST_MATRICES = 16,
+    HM_REQUEST_CONFIGS = 64,
+    HM_CONFIG_ENV = 8,
+};
+
+/** `[allocator je-1arena]`: a part with parameters and environment under a name of its own. */
+struct hm_config {
+    char *kind; /* "allocator", "collector" or "workload" */
+    char *name;
+    char *use;                /* spec, or path of a library */
+    char *env[HM_CONFIG_ENV]; /* "NAME=VALUE" for the measured child */
+    unsigned env_count;
+};
+
+/** Comma-separated lists, as given; NULL where the default is meant. */
+struct hm_matrix {
+    char *name;
+    char *allocators;
+    char *collectors;
+    char *workloads;
+    char *threads;
+};
+
+struct hm_request {
+    struct hm_matrix matrices[HM_REQUEST_MATRICES];
+    unsigned matrix_count;
+    struct hm_config configs[HM_REQUEST_CONFIGS];
+    unsigned config_count;
+    unsigned rounds; /* 0: the mode's own */
+    char *mode;      /* "quick", "default", "rigorous", or NULL */
+    char *pin;       /* NULL: core */
+    char *metrics;   /* NULL: time,space */
+    char *margin;    /* "2%", or NULL */
+    char *baseline;  /* allocator's label; NULL: the first of each matrix */
+    uint64_t seed;
+    double timeout_s; /* 0: the default */
+    bool optional;    /* parts that are missing on this machine are skipped, not refused */
+};
+
+/** Start an empty request. Free it with hm_request_free, whatever else failed. */
+void hm_request_init(struct hm_request *request);
+void hm_request_free(struct hm_request *request);
+
+/** Set one of the run's keys (rounds, mode, pin, metrics, margin, baseline, seed, timeout,
+ * optional) or of a matrix (allocators, collectors, workloads, threads).
+ *  @return 0, ENOENT for an unknown key, or EINVAL; the line says what is wrong */
+int hm_request_set(struct hm_request *request, const char *key, const char *value,
+                   struct hm_error *error);
+int hm_matrix_set(struct hm_matrix *matrix, const char *key, const char *value);
+
+/** Read a job file (INI) into the request. @return 0, or an errno with a line that has the file's
+ *  name and the line's number */
+int hm_job_read(struct hm_request *request, const char *path, struct hm_error *error);
+
+#endif

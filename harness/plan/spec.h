@@ -1,0 +1,58 @@
+/* Specs: the text that names a part and its parameters, `name:key=value:key=value`; allocators may
+ * be stacked, `layer+layer+base`.
+ *
+ * A parsed spec holds a value for every parameter of the part, defaults included. */
+#ifndef HM_HARNESS_PLAN_SPEC_H
+#define HM_HARNESS_PLAN_SPEC_H
+
+#include "harness/error.h"
+#include "harness/plan/registry.h"
+
+enum {
+    HM_SPEC_PARAMS = 24, /* most parameters of one part */
+    HM_SPEC_LAYERS = 6,  /* most parts of one stack */
+    HM_SPEC_BYTES = 512, /* longest text of a spec, with its end */
+};
+
+/** The parameters of one part of a spec. Texts point into `store`. */
+struct hm_params {
+    struct hm_value values[HM_SPEC_PARAMS];
+    char store[HM_SPEC_BYTES];
+};
+
+/** A stack of allocators, outermost first: parts[count - 1] is the base. */
+struct hm_allocator_spec {
+    char text[HM_SPEC_BYTES];
+    unsigned count;
+    const struct hm_allocator *parts[HM_SPEC_LAYERS];
+    struct hm_params params[HM_SPEC_LAYERS];
+};
+
+struct hm_collector_spec {
+    char text[HM_SPEC_BYTES];
+    const struct hm_collector *part;
+    struct hm_params params;
+};
+
+struct hm_workload_spec {
+    char text[HM_SPEC_BYTES];
+    const struct hm_workload *part; /* any variant */
+    struct hm_params params;
+};
+
+/** Parse a text. @return 0, or EINVAL with one line that names the part, the parameter and its
+ * range, and the nearest name of a mistyped one. */
+int hm_allocator_spec_parse(const char *text, struct hm_allocator_spec *out,
+                            struct hm_error *error);
+int hm_collector_spec_parse(const char *text, struct hm_collector_spec *out,
+                            struct hm_error *error);
+int hm_workload_spec_parse(const char *text, struct hm_workload_spec *out, struct hm_error *error);
+
+/** Write all parameters as `key=value:key=value`, defaults included; "-" when there are none. */
+void hm_params_format(const struct hm_param *table, const struct hm_params *params, char *out,
+                      size_t size);
+
+/** Parse a whole number with K, M, G. @param kilo 1000 or 1024  @return 0, EINVAL or ERANGE */
+int hm_number_parse(const char *text, int64_t kilo, int64_t *out);
+
+#endif

@@ -1,0 +1,85 @@
+/* The workload's interface: a generator of operations on a heap or on a collector's objects.
+ *
+ * Vocabulary
+ *   unit       the smallest amount of work that run() can be asked for; it holds ops_per_unit()
+ *              operations (1 for most heap workloads, a whole tree for some object workloads).
+ *   variant    a heap workload is compiled once for each shape of allocator, an object workload
+ * once for each collector; all variants of one file share name, parameters and operations.
+ *
+ * Rules
+ *   The operations depend only on (seed, thread, params), never on what the allocator answers:
+ * every arm does the same work, and the checksums of all arms are equal. Sizes, slots and lifetimes
+ * are drawn in setup(). run() has no clock, no I/O and no call of the C library's malloc; all
+ * memory of its own comes from hm_scratch(), which is mapped and touched before the clock starts.
+ */
+#ifndef HM_WORKLOADS_WORKLOAD_H
+#define HM_WORKLOADS_WORKLOAD_H
+
+#include "allocators/allocator.h"
+
+struct hm_mutator; /* collectors/collector.h */
+
+enum hm_workload_kind {
+    HM_WORKLOAD_HEAP = 1,   /* uses run->memory */
+    HM_WORKLOAD_OBJECT = 2, /* uses run->mutator */
+};
+
+/** What one thread of a cell works with. Owned by the engine; `state` by the workload. */
+struct hm_run {
+    const struct hm_memory *memory; /* heap workloads */
+    struct hm_mutator *mutator;     /* object workloads */
+    const struct hm_value *params;  /* in the order of the descriptor's table */
+    uint64_t seed;                  /* of the whole cell: mix it with `thread` */
+    unsigned thread;                /* 0 .. threads-1 */
+    unsigned threads;
+    void *shared;      /* shared_bytes() of zeroed scratch, one for all threads of the cell */
+    void *state;       /* set by setup() */
+    uint64_t checksum; /* updated by run(): a digest of the work done, equal for every arm */
+};
+
+struct hm_workload {
+    const char *name;
+    const char *summary;  /* one line: what it does */
+    const char *stresses; /* one line: which mechanism of a heap it tells about */
+    const char *origin;   /* paper or program, with its parameters */
+    const char *op;       /* what one operation is: "free and malloc", "node allocated" */
+    const struct hm_param *params;
+    unsigned max_threads; /* 0: any number */
+
+    /** Operations in one unit, at least 1. NULL means 1. */
+    uint64_t (*ops_per_unit)(const struct hm_value *params);
+    /** Bytes of `run->shared`. NULL means 0. Main thread, before any setup(). */
+    size_t (*shared_bytes)(const struct hm_value *params, unsigned threads);
+    /** Draw the script and fill the heap to its starting state. Untimed, on the pinned thread.
+     *  @return 0, or a positive errno, and nothing is held (ENOMEM: the heap is too small to start;
+     *  EINVAL: the parameters do not fit each other) */
+    int (*setup)(struct hm_run *run);
+    /** Timed and hot. Do `units` units, continuing where the last call ended.
+     *  @return units done; fewer than asked means out of memory, with the heap still consistent */
+    uint64_t (*run)(struct hm_run *run, uint64_t units);
+    /** Untimed, after run(). Leaves the checksum as it is.
+     *  @return NULL, or one line that says what broke */
+    const char *(*verify)(struct hm_run *run);
+    /** Bytes that the workload holds now, as requested. Untimed. NULL: not known (objects). */
+    uint64_t (*live_bytes)(const struct hm_run *run);
+    /** Free everything that setup() and run() hold, on the thread of setup(). Untimed. */
+    void (*teardown)(struct hm_run *run);
+
+    /* Filled in by HM_WORKLOAD_VARIANT; never by hand. */
+    enum hm_workload_kind kind;
+    int shape;             /* of heap workloads */
+    const char *collector; /* of object workloads: its name */
+};
+
+/* Put HM_WORKLOAD_VARIANT at the head of every descriptor. The build defines HM_SHAPE for files of
+ * workloads/heap/, and HM_COLLECTOR and HM_COLLECTOR_HEADER for those of workloads/object/. */
+#if defined(HM_COLLECTOR)
+#define HM_WORKLOAD_STRING_(x) #x
+#define HM_WORKLOAD_STRING(x)  HM_WORKLOAD_STRING_(x)
+#define HM_WORKLOAD_VARIANT                                                                        \
+    .kind = HM_WORKLOAD_OBJECT, .collector = HM_WORKLOAD_STRING(HM_COLLECTOR)
+#elif defined(HM_SHAPE)
+#define HM_WORKLOAD_VARIANT .kind = HM_WORKLOAD_HEAP, .shape = HM_SHAPE
+#endif
+
+#endif
