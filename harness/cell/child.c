@@ -1,0 +1,164 @@
+/* The measured process, from proof to end. */
+#include "harness/cell/child.h"
+
+#include "harness/cell/channel.h"
+#include "harness/cell/engine.h"
+#include "harness/cell/gbench.h"
+#include "harness/cell/proof.h"
+#include "harness/machine/proc.h"
+
+#include <math.h>
+
+enum {
+    CHUNKS = 100, /* points of a space pass */
+};
+
+static void tell_value(const char *metric, int thread, double value) {
+    if (isfinite(value))
+        hm_tell("value %s %d %.17g", metric, thread, value);
+}
+
+/* Double the work until it takes long enough to tell how long a unit takes. The first unit is not
+ * counted: it meets cold caches and unmapped pages. */
+static void calibrate(struct hm_engine *engine, uint64_t goal_ns) {
+    hm_engine_warm_up(engine);
+    double first = hm_engine_run(engine, 1);
+    hm_engine_check_done(engine, 1);
+    double seconds = first;
+    uint64_t units = 1;
+    uint64_t asked = 1;
+    while (seconds * 1e9 < (double)goal_ns && first * 1e9 < (double)goal_ns) {
+        units *= 2;
+        asked += units;
+        seconds = hm_engine_run(engine, units);
+        hm_engine_check_done(engine, asked);
+    }
+    tell_value("unit_ns", -1, seconds * 1e9 / (double)units);
+}
+
+static void tell_pauses(const struct hm_engine *engine, unsigned threads) {
+    uint64_t total = 0;
+    uint64_t longest = 0;
+    uint64_t count = 0;
+    for (unsigned i = 0; i < threads; i++) {
+        const struct hm_pauses *p = hm_engine_pauses(engine, i);
+        total += p->total_ns;
+        count += p->count;
+        longest = p->longest_ns > longest ? p->longest_ns : longest;
+        uint64_t kept = p->count < HM_PAUSES_KEPT ? p->count : HM_PAUSES_KEPT;
+        for (uint64_t k = 0; k < kept; k++)
+            hm_tell("point pause_ns %u %llu %llu", i,
+                    (unsigned long long)(p->kept[k].begin_ns - hm_engine_began_ns(engine)),
+                    (unsigned long long)p->kept[k].length_ns);
+    }
+    tell_value("pauses", -1, (double)count);
+    tell_value("pause_total_ns", -1, (double)total);
+    if (count)
+        tell_value("pause_max_ns", -1, (double)longest);
+}
+
+struct timed {
+    struct hm_engine *engine;
+    const struct hm_cell_config *config;
+    struct hm_proc_usage before, after;
+    double seconds;
+};
+
+static double measure(void *arg) {
+    struct timed *t = arg;
+    hm_proc_usage_read(&t->before);
+    t->seconds = hm_engine_run(t->engine, t->config->units);
+    hm_proc_usage_read(&t->after);
+    return t->seconds;
+}
+
+static void tell_time(const struct timed *t) {
+    unsigned threads = t->config->threads;
+    double per_thread = (double)t->config->units * (double)hm_engine_ops_per_unit(t->engine);
+    double ops = per_thread * threads;
+    if (!(t->seconds > 0))
+        hm_tell_failure("untrusted", "the clock did not advance");
+    tell_value("ops_per_second", -1, ops / t->seconds);
+    tell_value("time_ns", -1, t->seconds * 1e9 / per_thread);
+    tell_value("cpu_ns", -1, (t->after.cpu_s - t->before.cpu_s) * 1e9 / ops);
+    for (unsigned i = 0; threads > 1 && i < threads; i++)
+        tell_value("time_ns", (int)i, hm_engine_thread_seconds(t->engine, i) * 1e9 / per_thread);
+    tell_value("minor_faults", -1, t->after.minor_faults - t->before.minor_faults);
+    tell_value("major_faults", -1, t->after.major_faults - t->before.major_faults);
+    tell_value("voluntary_switches", -1,
+               t->after.voluntary_switches - t->before.voluntary_switches);
+    tell_value("involuntary_switches", -1,
+               t->after.involuntary_switches - t->before.involuntary_switches);
+}
+
+static void time_pass(struct hm_engine *engine, const struct hm_cell_config *config) {
+    struct timed timed = {.engine = engine, .config = config};
+    const struct hm_gbench what = {.name = config->gbench_name,
+                                   .json = config->gbench,
+                                   .iterations = config->units,
+                                   .ops = config->units * hm_engine_ops_per_unit(engine) *
+                                          config->threads,
+                                   .threads = config->threads,
+                                   .measure = measure,
+                                   .arg = &timed};
+    hm_engine_warm_up(engine);
+    if (hm_gbench_run(&what))
+        hm_tell_failure("invalid", "Google Benchmark did not run the workload");
+    hm_engine_check_done(engine, config->units);
+    tell_time(&timed);
+    tell_value("peak_rss_bytes", -1, hm_proc_peak_resident_bytes());
+    if (config->has_collector)
+        tell_pauses(engine, config->threads);
+}
+
+/* The same work in chunks; between two of them nothing runs, and the heap is looked at. */
+static void space_pass(struct hm_engine *engine, const struct hm_cell_config *config) {
+    uint64_t peak_live = 0;
+    uint64_t peak_footprint = 0;
+    uint64_t asked = 0;
+    uint64_t chunks = config->units < CHUNKS ? config->units : CHUNKS;
+    bool knows_live = hm_engine_live_bytes(engine) != UINT64_MAX;
+    hm_engine_warm_up(engine);
+    for (uint64_t i = 0; i <= chunks; i++) {
+        uint64_t t = hm_engine_now_ns() - hm_engine_began_ns(engine);
+        uint64_t live = hm_engine_live_bytes(engine);
+        uint64_t footprint = hm_engine_footprint_bytes(engine);
+        peak_live = live > peak_live ? live : peak_live;
+        peak_footprint = footprint > peak_footprint ? footprint : peak_footprint;
+        if (knows_live)
+            hm_tell("point live_bytes -1 %llu %llu", (unsigned long long)t,
+                    (unsigned long long)live);
+        hm_tell("point footprint_bytes -1 %llu %llu", (unsigned long long)t,
+                (unsigned long long)footprint);
+        if (i == chunks)
+            break;
+        uint64_t units = config->units * (i + 1) / chunks - asked;
+        asked += units;
+        hm_engine_run(engine, units);
+        hm_engine_check_done(engine, asked);
+    }
+    if (knows_live)
+        tell_value("live_bytes", -1, (double)peak_live);
+    tell_value("footprint_bytes", -1, (double)peak_footprint);
+}
+
+int hm_cell_child(const struct hm_cell_config *config) {
+    struct hm_error error;
+    char path[PATH_MAX];
+    if (hm_proof_check(config->library, path, sizeof path, &error))
+        hm_tell_failure("wrong-allocator", "%s", error.line);
+    hm_tell("proof %s", path);
+    struct hm_engine *engine = hm_engine_start(config);
+    if (config->pass == HM_PASS_CALIBRATE)
+        calibrate(engine, config->units);
+    else if (config->pass == HM_PASS_TIME)
+        time_pass(engine, config);
+    else
+        space_pass(engine, config);
+    hm_tell("checksum %016llx", (unsigned long long)hm_engine_checksum(engine));
+    hm_engine_verify(engine);
+    hm_engine_finish(engine);
+    hm_tell("end %s", config->nonce);
+    hm_tell_flush();
+    return 0;
+}

@@ -1,0 +1,112 @@
+/* What one measured process is told to do: the child's side of the command line. */
+#include "harness/cell/config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct option options[] = {
+    {"pass", required_argument, NULL, 'p'},      {"allocator", required_argument, NULL, 'a'},
+    {"collector", required_argument, NULL, 'c'}, {"workload", required_argument, NULL, 'w'},
+    {"cpus", required_argument, NULL, 'u'},      {"seed", required_argument, NULL, 's'},
+    {"units", required_argument, NULL, 'n'},     {"warmup", required_argument, NULL, 'm'},
+    {"spin", required_argument, NULL, 'i'},      {"nonce", required_argument, NULL, 'o'},
+    {"library", required_argument, NULL, 'l'},   {"gbench", required_argument, NULL, 'g'},
+    {"name", required_argument, NULL, 'N'},      {NULL, 0, NULL, 0}};
+
+static int parse_pass(const char *text, enum hm_pass *out) {
+    static const char *const names[] = {"calibrate", "time", "space"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (enum hm_pass)i;
+            return 0;
+        }
+    return EINVAL;
+}
+
+/* "0,1,-1": as many threads as there are items. */
+static int parse_cpus(const char *text, struct hm_cell_config *out) {
+    char *end;
+    for (const char *at = text;; at = end + 1) {
+        long cpu = strtol(at, &end, 10);
+        int *grown = realloc(out->cpus, (out->threads + 1) * sizeof *grown);
+        if (end == at || cpu < -1 || cpu > INT_MAX || !grown)
+            return EINVAL;
+        out->cpus = grown;
+        out->cpus[out->threads++] = (int)cpu;
+        if (*end != ',')
+            return *end ? EINVAL : 0;
+    }
+}
+
+static int parse_count(const char *text, uint64_t *out) {
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    return errno || end == text || *end ? EINVAL : 0;
+}
+
+static int parse_option(int option, const char *value, struct hm_cell_config *out,
+                        struct hm_error *error) {
+    switch (option) {
+    case 'p':
+        return parse_pass(value, &out->pass);
+    case 'a':
+        return hm_allocator_spec_parse(value, &out->allocator, error);
+    case 'c':
+        out->has_collector = true;
+        return hm_collector_spec_parse(value, &out->collector, error);
+    case 'w':
+        return hm_workload_spec_parse(value, &out->workload, error);
+    case 'u':
+        return parse_cpus(value, out);
+    case 's':
+        return parse_count(value, &out->seed);
+    case 'n':
+        return parse_count(value, &out->units);
+    case 'm':
+        return parse_count(value, &out->warmup_units);
+    case 'i':
+        return parse_count(value, &out->spin_ns);
+    case 'o':
+        snprintf(out->nonce, sizeof out->nonce, "%s", value);
+        return 0;
+    case 'l':
+        snprintf(out->library, sizeof out->library, "%s", value);
+        return 0;
+    case 'N':
+        snprintf(out->gbench_name, sizeof out->gbench_name, "%s", value);
+        return 0;
+    case 'g':
+        snprintf(out->gbench, sizeof out->gbench, "%s", value);
+        return 0;
+    default:
+        return EINVAL;
+    }
+}
+
+int hm_cell_config_parse(int argc, char **argv, struct hm_cell_config *out,
+                         struct hm_error *error) {
+    memset(out, 0, sizeof *out);
+    error->line[0] = '\0';
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+        if (parse_option(option, optarg ? optarg : "", out, error))
+            return error->line[0] ? EINVAL
+                                  : hm_fail(error, EINVAL, "bad argument '%s'",
+                                            optarg ? optarg : argv[optind - 1]);
+    if (!out->allocator.count || !out->workload.part || !out->threads || !out->nonce[0])
+        return hm_fail(
+            error, EINVAL,
+            "needs --allocator, --workload, --cpus and --nonce; 'heapmark run' calls it");
+    if ((out->workload.part->kind == HM_WORKLOAD_OBJECT) != out->has_collector)
+        return hm_fail(error, EINVAL, "--collector goes with object workloads");
+    return 0;
+}
+
+void hm_cell_config_free(struct hm_cell_config *config) {
+    free(config->cpus);
+    config->cpus = NULL;
+}

@@ -1,0 +1,45 @@
+/* What one measured process is told to do: its command line, written by the parent and read by the
+ * child. */
+#ifndef HM_HARNESS_CELL_CONFIG_H
+#define HM_HARNESS_CELL_CONFIG_H
+
+#include "harness/error.h"
+#include "harness/plan/spec.h"
+
+#include <limits.h>
+
+/** A pass measures one kind of thing; each has processes of its own. */
+enum hm_pass {
+    HM_PASS_CALIBRATE, /* how long one unit takes */
+    HM_PASS_TIME,
+    HM_PASS_SPACE, /* live bytes and footprint, between chunks of the work */
+};
+
+struct hm_cell_config {
+    enum hm_pass pass;
+    struct hm_allocator_spec allocator;
+    struct hm_collector_spec collector;
+    bool has_collector;
+    struct hm_workload_spec workload;
+    unsigned threads;
+    int *cpus; /* one for each thread, -1 unpinned; owned */
+    uint64_t seed;
+    uint64_t units;         /* timed; in the calibration: nanoseconds to reach */
+    uint64_t warmup_units;  /* done before, on the same heap */
+    uint64_t spin_ns;       /* busy waiting before the warm-up */
+    char nonce[33];         /* proves that the process came to its end */
+    char library[PATH_MAX]; /* where all malloc entry points must come from; "" for the C library */
+    char gbench_name[4 * HM_SPEC_BYTES]; /* under which it stands there: the cell\'s id */
+    char gbench[PATH_MAX];               /* where Google Benchmark's JSON goes; "" for nowhere */
+};
+
+/** Read the arguments of `heapmark cell`. @return 0 or EINVAL with a line. hm_cell_config_free it.
+ */
+int hm_cell_config_parse(int argc, char **argv, struct hm_cell_config *out, struct hm_error *error);
+void hm_cell_config_free(struct hm_cell_config *config);
+
+enum {
+    HM_CELL_FD = 3, /* the child reports here */
+};
+
+#endif

@@ -1,0 +1,325 @@
+/* The engine of a measured process. */
+#include "harness/cell/engine.h"
+
+#include "harness/cell/channel.h"
+#include "harness/cell/memory.h"
+#include "harness/machine/pin.h"
+#include "harness/machine/proc.h"
+#include "workloads/scratch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct worker {
+    struct hm_engine *engine;
+    pthread_t thread;
+    struct hm_run run;
+    struct hm_gc *gc;
+    struct hm_pauses pauses;
+    uint64_t begin_ns, end_ns;
+    uint64_t units_done; /* since the warm-up */
+    struct hm_gc_stats stats;
+    const char *failed; /* status of a step that failed, or NULL */
+    const char *what;   /* what failed, in words */
+    int code;           /* its errno */
+    char pinned[128];   /* CPUs read back */
+} __attribute__((aligned(128)));
+
+typedef void step_fn(struct worker *worker);
+
+struct hm_engine {
+    const struct hm_cell_config *config;
+    const struct hm_workload *workload;
+    struct hm_memory_stack memory;
+    pthread_barrier_t barrier;
+    step_fn *step; /* what all workers do next; NULL: end */
+    uint64_t units;
+    uint64_t ops_per_unit;
+    uint64_t base_resident;
+    uint64_t began_ns;
+    unsigned count;
+    struct worker *workers;
+};
+
+uint64_t hm_engine_now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void fail(struct worker *w, const char *status, const char *what, int code) {
+    w->failed = status;
+    w->what = what;
+    w->code = code;
+}
+
+static void *work(void *arg) {
+    struct worker *w = arg;
+    for (;;) {
+        pthread_barrier_wait(&w->engine->barrier);
+        if (!w->engine->step)
+            return NULL;
+        w->engine->step(w);
+        pthread_barrier_wait(&w->engine->barrier);
+    }
+}
+
+/* All workers do one step; the first failure of any ends the process. */
+static void do_step(struct hm_engine *e, step_fn *step) {
+    e->step = step;
+    pthread_barrier_wait(&e->barrier);
+    step(&e->workers[0]);
+    pthread_barrier_wait(&e->barrier);
+    for (unsigned i = 0; i < e->count; i++) {
+        struct worker *w = &e->workers[i];
+        if (w->failed)
+            hm_tell_failure(w->failed, "thread %u: %s%s%s", i, w->what, w->code ? ": " : "",
+                            w->code ? strerror(w->code) : "");
+    }
+}
+
+static void step_pin(struct worker *w) {
+    int cpu = w->engine->config->cpus[w->run.thread];
+    int bad = cpu >= 0 ? hm_pin_self(cpu) : 0;
+    if (hm_pin_read(w->pinned, sizeof w->pinned))
+        snprintf(w->pinned, sizeof w->pinned, "unknown");
+    if (bad)
+        snprintf(w->pinned, sizeof w->pinned, "failed:%s", strerror(bad));
+}
+
+static int open_collector(struct worker *w) {
+    const struct hm_cell_config *c = w->engine->config;
+    const struct hm_gc_options options = {.params = c->collector.params.values,
+                                          .memory = w->run.memory,
+                                          .events = &w->pauses.events,
+                                          .mutators = 1};
+    int bad = c->collector.part->open(&w->gc, &options);
+    if (bad)
+        return bad;
+    w->run.mutator = c->collector.part->attach(w->gc);
+    return w->run.mutator ? 0 : ENOMEM;
+}
+
+static void step_set_up(struct worker *w) {
+    struct hm_engine *e = w->engine;
+    int bad = hm_memory_stack_enter(&e->memory);
+    if (bad)
+        return fail(w, "invalid", "the allocator refuses the thread", bad);
+    if (e->config->has_collector) {
+        bad = open_collector(w);
+        if (bad)
+            return fail(w, bad == ENOMEM ? "oom" : "invalid", "the collector does not open", bad);
+    }
+    bad = e->workload->setup(&w->run);
+    if (bad)
+        fail(w, bad == ENOMEM ? "oom" : "invalid", "the workload's set-up", bad);
+}
+
+static void step_warm_up(struct worker *w) {
+    const struct hm_cell_config *c = w->engine->config;
+    uint64_t until = hm_engine_now_ns() + c->spin_ns;
+    while (c->spin_ns && hm_engine_now_ns() < until)
+        ;
+    if (c->warmup_units && w->engine->workload->run(&w->run, c->warmup_units) < c->warmup_units)
+        fail(w, "oom", "memory ran out while warming up", 0);
+    w->run.checksum = 0;
+    hm_pauses_reset(&w->pauses);
+}
+
+static void step_run(struct worker *w) {
+    struct hm_engine *e = w->engine;
+    w->begin_ns = hm_engine_now_ns();
+    uint64_t done = e->workload->run(&w->run, e->units);
+    w->end_ns = hm_engine_now_ns();
+    w->units_done += done;
+}
+
+static void step_verify(struct worker *w) {
+    const char *broken = w->engine->workload->verify(&w->run);
+    if (broken)
+        fail(w, "invalid", broken, 0);
+}
+
+static void step_tear_down(struct worker *w) {
+    struct hm_engine *e = w->engine;
+    w->pauses.recording = false;
+    e->workload->teardown(&w->run);
+    if (w->gc) {
+        e->config->collector.part->stats(w->gc, &w->stats);
+        e->config->collector.part->detach(w->run.mutator);
+        e->config->collector.part->close(w->gc);
+    }
+    hm_memory_stack_leave(&e->memory);
+}
+
+/* A memory of which only the base is open would lack layers: all or nothing. */
+static void open_memory(struct hm_engine *e) {
+    e->base_resident = hm_proc_resident_bytes() - hm_scratch_bytes();
+    int bad = hm_memory_stack_open(&e->memory, &e->config->allocator, e->count);
+    if (bad)
+        hm_tell_failure(bad == ENOMEM ? "oom" : "invalid", "%s does not open: %s",
+                        e->config->allocator.text, strerror(bad));
+    const struct hm_memory *top = hm_memory_stack_top(&e->memory);
+    const char *collector = e->config->has_collector ? e->config->collector.part->name : NULL;
+    e->workload = hm_workload_variant(e->config->workload.part->name, top->shape, collector);
+    if (!e->workload)
+        hm_tell_failure("invalid", "no variant of %s for this allocator and collector",
+                        e->config->workload.part->name);
+    for (unsigned i = 0; i < e->count; i++)
+        e->workers[i].run.memory = top;
+}
+
+static void init_worker(struct hm_engine *e, unsigned i, void *shared) {
+    struct worker *w = &e->workers[i];
+    const struct hm_cell_config *c = e->config;
+    w->engine = e;
+    w->run = (struct hm_run){.params = c->workload.params.values,
+                             .seed = c->seed,
+                             .thread = i,
+                             .threads = e->count,
+                             .shared = shared};
+    if (c->has_collector && hm_pauses_open(&w->pauses))
+        hm_tell_failure("oom", "no memory for the record of pauses");
+}
+
+static void *map_shared(const struct hm_cell_config *c) {
+    const struct hm_workload *part = c->workload.part;
+    size_t bytes =
+        part->shared_bytes ? part->shared_bytes(c->workload.params.values, c->threads) : 0;
+    void *shared = bytes ? hm_scratch(bytes) : NULL;
+    if (bytes && !shared)
+        hm_tell_failure("oom", "no memory for what the threads share");
+    return shared;
+}
+
+struct hm_engine *hm_engine_start(const struct hm_cell_config *config) {
+    static struct hm_engine engine;
+    struct hm_engine *e = &engine;
+    const struct hm_workload *part = config->workload.part;
+    e->config = config;
+    e->count = config->threads;
+    e->ops_per_unit = part->ops_per_unit ? part->ops_per_unit(config->workload.params.values) : 1;
+    e->workers = hm_scratch(e->count * sizeof *e->workers);
+    if (!e->workers)
+        hm_tell_failure("oom", "no memory for the threads");
+    void *shared = map_shared(config);
+    pthread_barrier_init(&e->barrier, NULL, e->count);
+    for (unsigned i = 0; i < e->count; i++)
+        init_worker(e, i, shared);
+    for (unsigned i = 1; i < e->count; i++) {
+        int bad = pthread_create(&e->workers[i].thread, NULL, work, &e->workers[i]);
+        if (bad)
+            hm_tell_failure("invalid", "thread %u does not start: %s", i, strerror(bad));
+    }
+    do_step(e, step_pin);
+    for (unsigned i = 0; i < e->count; i++)
+        hm_tell("pin %u %d %s", i, config->cpus[i], e->workers[i].pinned);
+    open_memory(e);
+    do_step(e, step_set_up);
+    return e;
+}
+
+void hm_engine_warm_up(struct hm_engine *engine) {
+    do_step(engine, step_warm_up);
+    for (unsigned i = 0; i < engine->count; i++)
+        engine->workers[i].units_done = 0;
+    engine->began_ns = hm_engine_now_ns();
+}
+
+double hm_engine_run(struct hm_engine *engine, uint64_t units) {
+    engine->units = units;
+    do_step(engine, step_run);
+    uint64_t begin = UINT64_MAX;
+    uint64_t end = 0;
+    for (unsigned i = 0; i < engine->count; i++) {
+        const struct worker *w = &engine->workers[i];
+        begin = w->begin_ns < begin ? w->begin_ns : begin;
+        end = w->end_ns > end ? w->end_ns : end;
+    }
+    return (double)(end - begin) * 1e-9;
+}
+
+void hm_engine_check_done(struct hm_engine *engine, uint64_t asked) {
+    uint64_t done = 0;
+    for (unsigned i = 0; i < engine->count; i++)
+        done += engine->workers[i].units_done;
+    hm_tell("ops %llu", (unsigned long long)(done * engine->ops_per_unit));
+    if (done < asked * engine->count)
+        hm_tell_failure("oom", "memory ran out after %llu of %llu units", (unsigned long long)done,
+                        (unsigned long long)(asked * engine->count));
+}
+
+void hm_engine_verify(struct hm_engine *engine) {
+    do_step(engine, step_verify);
+}
+
+static void tell_collectors(const struct hm_engine *e) {
+    struct hm_gc_stats sum = {0};
+    uint64_t collections = 0;
+    for (unsigned i = 0; i < e->count; i++) {
+        const struct hm_gc_stats *s = &e->workers[i].stats;
+        sum.allocated_objects += s->allocated_objects;
+        sum.freed_objects += s->freed_objects;
+        sum.collected += s->collected;
+        sum.visited += s->visited;
+        collections += s->collections[0] + s->collections[1] + s->collections[2];
+    }
+    hm_tell("value collections -1 %llu", (unsigned long long)collections);
+    hm_tell("value collected_objects -1 %llu", (unsigned long long)sum.collected);
+    hm_tell("value visited_objects -1 %llu", (unsigned long long)sum.visited);
+    hm_tell("value unfreed_objects -1 %llu",
+            (unsigned long long)(sum.allocated_objects - sum.freed_objects));
+}
+
+void hm_engine_finish(struct hm_engine *engine) {
+    do_step(engine, step_tear_down);
+    engine->step = NULL;
+    pthread_barrier_wait(&engine->barrier);
+    for (unsigned i = 1; i < engine->count; i++)
+        pthread_join(engine->workers[i].thread, NULL);
+    if (engine->config->has_collector)
+        tell_collectors(engine);
+    hm_memory_stack_close(&engine->memory);
+}
+
+double hm_engine_thread_seconds(const struct hm_engine *engine, unsigned thread) {
+    const struct worker *w = &engine->workers[thread];
+    return (double)(w->end_ns - w->begin_ns) * 1e-9;
+}
+
+uint64_t hm_engine_ops_per_unit(const struct hm_engine *engine) {
+    return engine->ops_per_unit;
+}
+
+uint64_t hm_engine_live_bytes(const struct hm_engine *engine) {
+    uint64_t sum = 0;
+    if (!engine->workload->live_bytes)
+        return UINT64_MAX;
+    for (unsigned i = 0; i < engine->count; i++)
+        sum += engine->workload->live_bytes(&engine->workers[i].run);
+    return sum;
+}
+
+uint64_t hm_engine_footprint_bytes(const struct hm_engine *engine) {
+    uint64_t now = hm_proc_resident_bytes() - hm_scratch_bytes();
+    return now > engine->base_resident ? now - engine->base_resident : 0;
+}
+
+uint64_t hm_engine_checksum(const struct hm_engine *engine) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < engine->count; i++)
+        sum += hm_mix(engine->workers[i].run.checksum + i);
+    return sum;
+}
+
+const struct hm_pauses *hm_engine_pauses(const struct hm_engine *engine, unsigned thread) {
+    return &engine->workers[thread].pauses;
+}
+
+uint64_t hm_engine_began_ns(const struct hm_engine *engine) {
+    return engine->began_ns;
+}

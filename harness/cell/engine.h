@@ -1,0 +1,52 @@
+/* The engine of a measured process: pinned threads that all do one step of the work at a time.
+ *
+ * The main thread is worker 0. Each step (prepare, warm up, run, check, finish) begins and ends at
+ * a barrier, so that the threads of a timed step start together and nothing else runs meanwhile.
+ * The clock is read by each worker once before and once after its share: a step's wall time is from
+ * the first start to the last end. */
+#ifndef HM_HARNESS_CELL_ENGINE_H
+#define HM_HARNESS_CELL_ENGINE_H
+
+#include "harness/cell/config.h"
+#include "harness/cell/pauses.h"
+
+struct hm_engine;
+
+/** Start the threads, pin them, open the heap and set the workload up. Ends the process with
+ *  hm_tell_failure when that can not be done. @return the engine */
+struct hm_engine *hm_engine_start(const struct hm_cell_config *config);
+
+/** All threads: busy-wait for spin_ns, then do the warm-up units. Untimed. */
+void hm_engine_warm_up(struct hm_engine *engine);
+
+/** All threads: do `units` units each. @return wall seconds, or negative when memory ran out */
+double hm_engine_run(struct hm_engine *engine, uint64_t units);
+
+/** Say what the runs so far did, or end the process with "oom" when a thread did not finish. */
+void hm_engine_check_done(struct hm_engine *engine, uint64_t asked);
+
+/** All threads: let the workload verify its heap; a failure ends the process with "invalid". */
+void hm_engine_verify(struct hm_engine *engine);
+
+/** All threads: tear down, close the collectors; then the heap. Frees the engine. Tells what the
+ *  collectors counted. */
+void hm_engine_finish(struct hm_engine *engine);
+
+/** Wall seconds and thread of one worker in the last run. */
+double hm_engine_thread_seconds(const struct hm_engine *engine, unsigned thread);
+/** Operations in one unit. */
+uint64_t hm_engine_ops_per_unit(const struct hm_engine *engine);
+/** Bytes that the workload holds now, all threads together; UINT64_MAX when not known. */
+uint64_t hm_engine_live_bytes(const struct hm_engine *engine);
+/** Resident bytes that came since just before the heap was opened, scratch memory left out. */
+uint64_t hm_engine_footprint_bytes(const struct hm_engine *engine);
+/** Digest of the operations of all threads since the warm-up. */
+uint64_t hm_engine_checksum(const struct hm_engine *engine);
+/** Pauses of one thread's collector since the warm-up. */
+const struct hm_pauses *hm_engine_pauses(const struct hm_engine *engine, unsigned thread);
+/** The clock of all timing: CLOCK_MONOTONIC_RAW where it is cheap, in nanoseconds. */
+uint64_t hm_engine_now_ns(void);
+/** When the first run after the warm-up began. */
+uint64_t hm_engine_began_ns(const struct hm_engine *engine);
+
+#endif

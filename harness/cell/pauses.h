@@ -1,0 +1,31 @@
+/* Records the pauses of one thread's collector, into memory that was touched beforehand. */
+#ifndef HM_HARNESS_CELL_PAUSES_H
+#define HM_HARNESS_CELL_PAUSES_H
+
+#include "collectors/collector.h"
+
+enum {
+    HM_PAUSES_KEPT = 1 << 15, /* later ones are only counted and added up */
+};
+
+struct hm_pause {
+    uint64_t begin_ns;
+    uint64_t length_ns;
+};
+
+struct hm_pauses {
+    struct hm_pause *kept; /* the first HM_PAUSES_KEPT */
+    uint64_t count;
+    uint64_t total_ns;
+    uint64_t longest_ns;
+    uint64_t begin_ns; /* of the pause that is going on */
+    bool recording;
+    struct hm_gc_events events; /* given to the collector */
+};
+
+/** Map the memory and fill in the events. @return 0 or ENOMEM */
+int hm_pauses_open(struct hm_pauses *pauses);
+/** Forget what was recorded and start to record. */
+void hm_pauses_reset(struct hm_pauses *pauses);
+
+#endif

@@ -1,0 +1,62 @@
+/* Runs one measured process and brings back what it reported, whatever becomes of it. */
+#ifndef HM_HARNESS_CELL_SPAWN_H
+#define HM_HARNESS_CELL_SPAWN_H
+
+#include "harness/cell/config.h"
+#include "harness/machine/topology.h"
+#include "harness/plan/plan.h"
+#include "harness/results/status.h"
+
+#include <signal.h>
+
+struct hm_measured {
+    char metric[32];
+    int thread; /* -1: the whole process */
+    double value;
+};
+
+struct hm_point {
+    char metric[32];
+    int thread;
+    uint64_t t_ns;
+    double value;
+};
+
+struct hm_outcome {
+    enum hm_status status;
+    char reason[256]; /* "" for ok */
+    char proof[PATH_MAX];
+    char pins[512]; /* "requested>actual" for each thread */
+    uint64_t checksum;
+    uint64_t ops;
+    double seconds; /* the process's whole life */
+    struct hm_measured *values;
+    size_t value_count;
+    struct hm_point *points;
+    size_t point_count;
+};
+
+struct hm_spawn {
+    const char *program; /* absolute path of heapmark */
+    const struct hm_topology *topology;
+    const struct hm_plan *plan;
+    const struct hm_cell *cell;
+    enum hm_pass pass;
+    uint64_t units;
+    uint64_t warmup_units;
+    uint64_t spin_ns;
+    uint64_t salt;      /* for the nonce and the padding of the environment */
+    const char *gbench; /* file for Google Benchmark's JSON, or "" */
+    const volatile sig_atomic_t *interrupted;
+};
+
+/** Run the process in a group of its own, until it ends or the plan's timeout passes; nothing of
+ * the group is left behind. Main thread. @return 0 with *out filled (hm_outcome_free it), whatever
+ * the status; or an errno when the parent itself could not go on. */
+int hm_spawn_cell(const struct hm_spawn *spawn, struct hm_outcome *out);
+void hm_outcome_free(struct hm_outcome *outcome);
+
+/** A value that the process reported, or NAN. */
+double hm_outcome_value(const struct hm_outcome *outcome, const char *metric, int thread);
+
+#endif
