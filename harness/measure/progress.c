@@ -1,0 +1,56 @@
+/* Tells on stderr how far a run is. */
+#include "harness/measure/progress.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum {
+    BAR = 40,
+};
+
+void hm_progress_begin(struct hm_progress *progress, size_t steps) {
+    *progress = (struct hm_progress){.terminal = isatty(STDERR_FILENO), .steps = steps};
+}
+
+static double seconds_left(const struct hm_progress *p) {
+    return p->done && p->steps > p->done
+               ? p->spent_s / (double)p->done * (double)(p->steps - p->done)
+               : 0;
+}
+
+static void clear_line(const struct hm_progress *p) {
+    if (p->terminal)
+        fputs("\r\033[K", stderr);
+}
+
+void hm_progress_step(struct hm_progress *progress, double seconds) {
+    progress->done++;
+    progress->spent_s += seconds;
+    if (!progress->terminal)
+        return;
+    size_t full = progress->steps ? BAR * progress->done / progress->steps : BAR;
+    int left = (int)(seconds_left(progress) + 0.5);
+    clear_line(progress);
+    fputc('[', stderr);
+    for (size_t i = 0; i < BAR; i++)
+        fputc(i < full ? '#' : '.', stderr);
+    fprintf(stderr, "] %zu of %zu, %d:%02d left", progress->done, progress->steps, left / 60,
+            left % 60);
+}
+
+void hm_progress_round(struct hm_progress *progress, unsigned round, unsigned rounds) {
+    int left = (int)(seconds_left(progress) + 0.5);
+    if (!progress->terminal)
+        fprintf(stderr, "round %u of %u done, about %d:%02d left\n", round, rounds, left / 60,
+                left % 60);
+}
+
+void hm_progress_failed(struct hm_progress *progress, const struct hm_cell *cell,
+                        const struct hm_outcome *outcome) {
+    clear_line(progress);
+    fprintf(stderr, "%s: %s: %s\n", cell->id, hm_status_name(outcome->status), outcome->reason);
+}
+
+void hm_progress_end(struct hm_progress *progress) {
+    clear_line(progress);
+}

@@ -1,0 +1,25 @@
+/* Tells on stderr how far a run is: a bar with the time left on a terminal, lines elsewhere. */
+#ifndef HM_HARNESS_MEASURE_PROGRESS_H
+#define HM_HARNESS_MEASURE_PROGRESS_H
+
+#include "harness/cell/spawn.h"
+
+struct hm_progress {
+    bool terminal;
+    size_t steps; /* processes of the whole run */
+    size_t done;
+    double spent_s;
+};
+
+/** @param steps processes that will be run */
+void hm_progress_begin(struct hm_progress *progress, size_t steps);
+/** One process has ended. */
+void hm_progress_step(struct hm_progress *progress, double seconds);
+/** A round has ended. */
+void hm_progress_round(struct hm_progress *progress, unsigned round, unsigned rounds);
+/** A cell failed, or is skipped: said at once. */
+void hm_progress_failed(struct hm_progress *progress, const struct hm_cell *cell,
+                        const struct hm_outcome *outcome);
+void hm_progress_end(struct hm_progress *progress);
+
+#endif

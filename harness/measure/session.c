@@ -1,0 +1,280 @@
+/* One run in progress. */
+#include "harness/measure/session.h"
+
+#include "harness/measure/shuffle.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A fresh process can run at half its speed for some time: this long it works untimed. */
+static const double warmup_s = 0.060;
+/* The slowest arm of a group may take this long for the work that is the same for all. */
+static const double slowest_s = 1.5;
+/* The calibration doubles the work up to this part of the target. */
+static const double calibration_part = 0.5;
+
+int hm_session_init(struct hm_session *session) {
+    const struct hm_plan *plan = session->plan;
+    session->done = calloc(3 * plan->cell_count * plan->rounds + 1, sizeof *session->done);
+    session->failed = calloc(plan->cell_count + 1, sizeof *session->failed);
+    session->checksums = calloc(plan->group_count + 1, sizeof *session->checksums);
+    return session->done && session->failed && session->checksums ? 0 : ENOMEM;
+}
+
+void hm_session_free(struct hm_session *session) {
+    free(session->done);
+    free(session->failed);
+    free(session->checksums);
+}
+
+size_t hm_session_failures(const struct hm_session *session) {
+    size_t failures = 0;
+    for (size_t i = 0; i < session->plan->cell_count; i++)
+        failures += session->failed[i];
+    return failures;
+}
+
+static bool *done_flag(const struct hm_session *s, enum hm_pass pass, size_t cell, unsigned round) {
+    return &s->done[((size_t)pass * s->plan->cell_count + cell) * s->plan->rounds + round];
+}
+
+static void recall_row(void *arg, size_t cell, const char *metric, unsigned round, double value,
+                       const char *status, const char *reason) {
+    struct hm_session *s = arg;
+    (void)value;
+    (void)reason;
+    for (int pass = HM_PASS_TIME; pass <= HM_PASS_SPACE && round < s->plan->rounds; pass++)
+        if (strcmp(metric, hm_pass_lead((enum hm_pass)pass)) == 0)
+            *done_flag(s, (enum hm_pass)pass, cell, round) = true;
+    if (strcmp(status, "ok") != 0 && strcmp(status, "skip") != 0)
+        s->failed[cell] = true;
+}
+
+int hm_session_recall(struct hm_session *session, struct hm_error *error) {
+    return hm_samples_read(session->folder, session->plan, recall_row, session, error);
+}
+
+static void utc_now(char out[32]) {
+    time_t now = time(NULL);
+    struct tm parts;
+    gmtime_r(&now, &parts);
+    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &parts);
+}
+
+/* Every arm of a group must have done the same operations. */
+static void compare_checksum(struct hm_session *s, size_t cell, struct hm_outcome *outcome) {
+    size_t g = 0;
+    while (s->plan->groups[g] != s->plan->cells[cell].group)
+        g++;
+    if (outcome->status != HM_STATUS_OK)
+        return;
+    if (!s->checksums[g])
+        s->checksums[g] = outcome->checksum;
+    if (s->checksums[g] == outcome->checksum)
+        return;
+    outcome->status = HM_STATUS_INVALID;
+    snprintf(outcome->reason, sizeof outcome->reason,
+             "its operations differ: checksum %016" PRIx64 ", others %016" PRIx64,
+             outcome->checksum, s->checksums[g]);
+}
+
+static uint64_t spin_of(const struct hm_cell *cell) {
+    double warm = (double)cell->group->warmup_units * cell->ns_per_unit;
+    double left = warmup_s * 1e9 - (isfinite(warm) ? warm : 0);
+    return left > 0 ? (uint64_t)left : 0;
+}
+
+static int spawn(const struct hm_session *s, size_t cell, struct hm_spawn *how,
+                 struct hm_outcome *outcome, struct hm_error *error) {
+    how->program = s->program;
+    how->topology = s->topology;
+    how->plan = s->plan;
+    how->cell = &s->plan->cells[cell];
+    how->interrupted = s->interrupted;
+    int bad = hm_spawn_cell(how, outcome);
+    return bad ? hm_fail(error, bad, "can not start a process: %s", strerror(bad)) : 0;
+}
+
+/* What the process found out about itself stands in run.json. */
+static void keep_findings(struct hm_cell *cell, const struct hm_outcome *outcome) {
+    if (outcome->proof[0])
+        snprintf(cell->proof, sizeof cell->proof, "%s", outcome->proof);
+    if (outcome->pins[0])
+        snprintf(cell->pinned, sizeof cell->pinned, "%s", outcome->pins);
+}
+
+/* One process of one cell in one round, and its rows. */
+static int measure_cell(struct hm_session *s, size_t cell, struct hm_sample_place *place,
+                        struct hm_error *error) {
+    char started[32];
+    char name[64];
+    char gbench[PATH_MAX] = "";
+    struct hm_outcome outcome;
+    struct hm_cell *c = &s->plan->cells[cell];
+    snprintf(name, sizeof name, "gbench/c%zu-r%u.json", cell, place->round);
+    if (place->pass == HM_PASS_TIME)
+        hm_folder_file(s->folder, name, gbench);
+    struct hm_spawn how = {.pass = place->pass,
+                           .units = c->group->units,
+                           .warmup_units = c->group->warmup_units,
+                           .spin_ns = place->pass == HM_PASS_TIME ? spin_of(c) : 0,
+                           .salt = hm_shuffle_salt(s->plan->seed, cell, place->round),
+                           .gbench = gbench};
+    utc_now(started);
+    place->cell = c;
+    place->started_utc = started;
+    int bad = spawn(s, cell, &how, &outcome, error);
+    if (bad)
+        return bad;
+    keep_findings(c, &outcome);
+    compare_checksum(s, cell, &outcome);
+    if (outcome.status == HM_STATUS_INTERRUPTED)
+        bad = EINTR;
+    else
+        bad = hm_samples_add(s->samples, place, &outcome, error);
+    if (outcome.status != HM_STATUS_OK && !bad) {
+        s->failed[cell] = true;
+        hm_progress_failed(s->progress, c, &outcome);
+    }
+    hm_progress_step(s->progress, outcome.seconds);
+    hm_outcome_free(&outcome);
+    return bad;
+}
+
+static int write_skip(struct hm_session *s, size_t cell, struct hm_error *error) {
+    char started[32];
+    utc_now(started);
+    struct hm_outcome outcome = {.status = HM_STATUS_SKIP};
+    const struct hm_sample_place place = {
+        .cell = &s->plan->cells[cell], .pass = HM_PASS_TIME, .started_utc = started};
+    if (*done_flag(s, HM_PASS_TIME, cell, 0))
+        return 0;
+    snprintf(outcome.reason, sizeof outcome.reason, "%s", s->plan->cells[cell].skip);
+    hm_progress_failed(s->progress, place.cell, &outcome);
+    return hm_samples_add(s->samples, &place, &outcome, error);
+}
+
+/* How long one unit takes in this cell. A failure is a row: its cell is then not measured. */
+static int calibrate_cell(struct hm_session *s, size_t cell, struct hm_error *error) {
+    char started[32];
+    struct hm_outcome outcome;
+    struct hm_cell *c = &s->plan->cells[cell];
+    utc_now(started);
+    const struct hm_sample_place place = {.cell = c, .pass = HM_PASS_TIME, .started_utc = started};
+    struct hm_spawn how = {.pass = HM_PASS_CALIBRATE,
+                           .units = (uint64_t)(s->plan->target_s * calibration_part * 1e9),
+                           .spin_ns = (uint64_t)(warmup_s * 1e9 / 4),
+                           .salt = hm_shuffle_salt(s->plan->seed, cell, UINT32_MAX),
+                           .gbench = ""};
+    int bad = spawn(s, cell, &how, &outcome, error);
+    if (bad)
+        return bad;
+    c->ns_per_unit = hm_outcome_value(&outcome, "unit_ns", -1);
+    if (outcome.status == HM_STATUS_INTERRUPTED) {
+        bad = EINTR;
+    } else if (outcome.status != HM_STATUS_OK) {
+        c->ns_per_unit = NAN;
+        s->failed[cell] = true;
+        hm_progress_failed(s->progress, c, &outcome);
+        bad = hm_samples_add(s->samples, &place, &outcome, error);
+    }
+    hm_progress_step(s->progress, outcome.seconds);
+    hm_outcome_free(&outcome);
+    return bad;
+}
+
+static uint64_t units_for(double seconds, double base_ns, double slowest_ns) {
+    double units = ceil(seconds * 1e9 / base_ns);
+    double most = floor(slowest_s * 1e9 / slowest_ns);
+    if (units > most)
+        units = most;
+    return units < 1 ? 1 : (uint64_t)units;
+}
+
+/* The same count for every arm: what takes the baseline the target time, unless the slowest arm
+ * would take too long for it. */
+static void choose_units(const struct hm_session *s, struct hm_group *group) {
+    double base = NAN;
+    double slowest = 0;
+    for (size_t i = group->first; i < group->first + group->count; i++) {
+        double ns = s->plan->cells[i].ns_per_unit;
+        if (!(ns > 0))
+            continue;
+        base = isfinite(base) ? base : ns;
+        slowest = ns > slowest ? ns : slowest;
+    }
+    if (!isfinite(base))
+        return;
+    group->units = units_for(s->plan->target_s, base, slowest);
+    group->warmup_units = units_for(warmup_s, base, slowest);
+}
+
+int hm_session_calibrate(struct hm_session *session, struct hm_error *error) {
+    struct hm_plan *plan = session->plan;
+    int bad = 0;
+    for (size_t i = 0; !bad && i < plan->cell_count; i++) {
+        if (plan->cells[i].skip[0])
+            bad = write_skip(session, i, error);
+        else if (!plan->cells[i].group->units && !session->failed[i])
+            bad = calibrate_cell(session, i, error);
+    }
+    for (size_t g = 0; !bad && g < plan->group_count; g++)
+        if (!plan->groups[g]->units)
+            choose_units(session, plan->groups[g]);
+    return bad;
+}
+
+/* All cells of a group once, in an order drawn for this round. */
+static int measure_group(struct hm_session *s, size_t *order, const struct hm_group *group,
+                         struct hm_sample_place *place, struct hm_shuffle *shuffle,
+                         struct hm_error *error) {
+    int bad = 0;
+    for (size_t i = 0; i < group->count; i++)
+        order[i] = group->first + i;
+    hm_shuffle(shuffle, order, group->count);
+    for (size_t i = 0; !bad && i < group->count; i++) {
+        size_t cell = order[i];
+        bool run = !s->plan->cells[cell].skip[0] && !s->failed[cell] && group->units &&
+                   !*done_flag(s, place->pass, cell, place->round);
+        if (run)
+            bad = measure_cell(s, cell, place, error);
+        place->position++;
+    }
+    return bad;
+}
+
+static int measure_round(struct hm_session *s, size_t *order, size_t *groups, unsigned round,
+                         struct hm_error *error) {
+    struct hm_shuffle shuffle = hm_shuffle_of(s->plan->seed, round);
+    int bad = 0;
+    unsigned position = 0;
+    for (size_t i = 0; i < s->plan->group_count; i++)
+        groups[i] = i;
+    hm_shuffle(&shuffle, groups, s->plan->group_count);
+    for (int pass = HM_PASS_TIME; pass <= HM_PASS_SPACE; pass++) {
+        struct hm_sample_place place = {
+            .pass = (enum hm_pass)pass, .round = round, .position = position};
+        for (size_t i = 0; !bad && i < s->plan->group_count; i++)
+            if (round < hm_plan_rounds(s->plan, place.pass))
+                bad = measure_group(s, order, s->plan->groups[groups[i]], &place, &shuffle, error);
+        position = place.position;
+    }
+    hm_progress_round(s->progress, round + 1, s->plan->rounds);
+    return bad;
+}
+
+int hm_session_measure(struct hm_session *session, struct hm_error *error) {
+    const struct hm_plan *plan = session->plan;
+    size_t *order = calloc(plan->cell_count + 1, sizeof *order);
+    size_t *groups = calloc(plan->group_count + 1, sizeof *groups);
+    int bad = order && groups ? 0 : hm_fail(error, ENOMEM, "out of memory");
+    for (unsigned round = 0; !bad && round < plan->rounds; round++)
+        bad = measure_round(session, order, groups, round, error);
+    free(order);
+    free(groups);
+    return bad;
+}

@@ -1,0 +1,44 @@
+/* One run in progress: calibration, then rounds.
+ *
+ * A round is one process of every cell. All cells of a group do the same number of units, which a
+ * calibration in processes of its own chose. A cell that fails is not run again: its other samples
+ * could not be used. */
+#ifndef HM_HARNESS_MEASURE_SESSION_H
+#define HM_HARNESS_MEASURE_SESSION_H
+
+#include "harness/measure/progress.h"
+#include "harness/plan/plan.h"
+#include "harness/results/folder.h"
+#include "harness/results/samples.h"
+
+struct hm_session {
+    struct hm_plan *plan;
+    const struct hm_topology *topology;
+    const struct hm_folder *folder;
+    struct hm_samples *samples;
+    struct hm_progress *progress;
+    const char *program; /* absolute path of heapmark */
+    const volatile sig_atomic_t *interrupted;
+    bool *done;          /* [pass][cell][round]: measured by an earlier part of this run */
+    bool *failed;        /* [cell] */
+    uint64_t *checksums; /* [group]: of the first good process; 0 before it */
+};
+
+/** @return 0 or ENOMEM. hm_session_free it; the fields above `done` are borrowed. */
+int hm_session_init(struct hm_session *session);
+void hm_session_free(struct hm_session *session);
+
+/** Mark what samples.csv holds already, for --resume. */
+int hm_session_recall(struct hm_session *session, struct hm_error *error);
+
+/** Choose the units of every group that has none yet. @return 0, EINTR when interrupted, or an
+ * errno with a line */
+int hm_session_calibrate(struct hm_session *session, struct hm_error *error);
+
+/** Measure all rounds. @return as above */
+int hm_session_measure(struct hm_session *session, struct hm_error *error);
+
+/** How many cells failed (not: were skipped). */
+size_t hm_session_failures(const struct hm_session *session);
+
+#endif

@@ -1,0 +1,210 @@
+/* run.json. */
+#include "harness/results/manifest.h"
+
+#include "harness/results/samples.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static void utc(const char *format, char *out, size_t size) {
+    time_t now = time(NULL);
+    struct tm parts;
+    gmtime_r(&now, &parts);
+    strftime(out, size, format, &parts);
+}
+
+void hm_manifest_new(struct hm_manifest *manifest) {
+    char stamp[32];
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    utc("%Y%m%dT%H%M%SZ", stamp, sizeof stamp);
+    utc("%Y-%m-%dT%H:%M:%SZ", manifest->started_utc, sizeof manifest->started_utc);
+    snprintf(manifest->run, sizeof manifest->run, "%s-%04lx", stamp,
+             ((unsigned long)t.tv_nsec ^ (unsigned long)getpid() << 4) & 0xffff);
+}
+
+static json_t *params_json(const struct hm_param *table, const struct hm_params *params) {
+    char text[HM_SPEC_BYTES];
+    hm_params_format(table, params, text, sizeof text);
+    return json_string(text);
+}
+
+static json_t *text_or_null(const char *text) {
+    return text && text[0] ? json_string(text) : json_null();
+}
+
+static json_t *arm_json(const struct hm_arm *arm) {
+    json_t *env = json_array();
+    json_t *params = json_array();
+    for (unsigned i = 0; i < arm->env_count; i++)
+        json_array_append_new(env, json_string(arm->env[i]));
+    for (unsigned i = 0; i < arm->spec.count; i++)
+        json_array_append_new(params,
+                              params_json(arm->spec.parts[i]->params, &arm->spec.params[i]));
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "label", arm->label, "spec",
+                     arm->spec.text, "params", params, "library", text_or_null(arm->library),
+                     "build_id", text_or_null(arm->build_id), "env", env, "control", arm->control,
+                     "again", arm->again, "missing", text_or_null(arm->missing));
+}
+
+static json_t *arms_json(const struct hm_plan *plan) {
+    json_t *all = json_array();
+    for (size_t i = 0; i < plan->arm_count; i++)
+        json_array_append_new(all, arm_json(plan->arms[i]));
+    return all;
+}
+
+static json_t *collectors_json(const struct hm_plan *plan) {
+    json_t *all = json_array();
+    for (size_t i = 0; i < plan->collector_count; i++) {
+        const struct hm_collector_arm *c = plan->collectors[i];
+        json_array_append_new(all, json_pack("{s:s, s:s, s:o}", "label", c->label, "spec",
+                                             c->spec.text, "params",
+                                             params_json(c->spec.part->params, &c->spec.params)));
+    }
+    return all;
+}
+
+static json_t *workloads_json(const struct hm_plan *plan) {
+    json_t *all = json_array();
+    for (size_t i = 0; i < plan->workload_count; i++) {
+        const struct hm_workload_arm *w = plan->workloads[i];
+        json_array_append_new(
+            all, json_pack("{s:s, s:s, s:o, s:s, s:s}", "label", w->label, "spec", w->spec.text,
+                           "params", params_json(w->spec.part->params, &w->spec.params), "op",
+                           w->spec.part->op, "origin", w->spec.part->origin));
+    }
+    return all;
+}
+
+static json_t *groups_json(const struct hm_plan *plan) {
+    json_t *all = json_array();
+    for (size_t i = 0; i < plan->group_count; i++) {
+        const struct hm_group *g = plan->groups[i];
+        json_t *cpus = json_array();
+        for (unsigned t = 0; t < g->threads; t++)
+            json_array_append_new(cpus, json_integer(g->cpus[t]));
+        json_array_append_new(all, json_pack("{s:s, s:i, s:o, s:b, s:I, s:I}", "workload",
+                                             g->workload->label, "threads", (int)g->threads, "cpus",
+                                             cpus, "oversubscribed", g->oversubscribed, "units",
+                                             (json_int_t)g->units, "warmup_units",
+                                             (json_int_t)g->warmup_units));
+    }
+    return all;
+}
+
+static json_t *cells_json(const struct hm_plan *plan) {
+    json_t *all = json_array();
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        const struct hm_cell *c = &plan->cells[i];
+        json_t *ns = isfinite(c->ns_per_unit) ? json_real(c->ns_per_unit) : json_null();
+        json_array_append_new(
+            all, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "cell", c->id, "baseline",
+                           plan->cells[c->baseline].id, "skip", text_or_null(c->skip), "unit_ns",
+                           ns, "malloc_from", text_or_null(c->proof), "pinned",
+                           text_or_null(c->pinned)));
+    }
+    return all;
+}
+
+static json_t *build_json(void) {
+    return json_pack("{s:s, s:s, s:s, s:s}", "version", HM_VERSION, "type", HM_BUILD_TYPE,
+                     "compiler", HM_COMPILER, "sanitize", HM_SANITIZE);
+}
+
+static json_t *manifest_json(const struct hm_manifest *m) {
+    const struct hm_plan *plan = m->plan;
+    json_t *arguments = json_array();
+    for (int i = 0; i < m->argc; i++)
+        json_array_append_new(arguments, json_string(m->argv[i]));
+    json_t *json =
+        json_pack("{s:i, s:s, s:s, s:s, s:o, s:o, s:s, s:i, s:I, s:s, s:f, s:f, s:O, s:O, s:o}",
+                  "schema", HM_SCHEMA, "run", m->run, "state", m->state, "started_utc",
+                  m->started_utc, "arguments", arguments, "build", build_json(), "mode", plan->mode,
+                  "rounds", (int)plan->rounds, "seed", (json_int_t)plan->seed, "pin",
+                  hm_pin_name(plan->pin), "margin", plan->margin, "timeout_s", plan->timeout_s,
+                  "machine", m->machine, "warnings", m->warnings, "doubt", text_or_null(m->doubt));
+    if (!json)
+        return NULL;
+    json_object_set_new(json, "allocators", arms_json(plan));
+    json_object_set_new(json, "collectors", collectors_json(plan));
+    json_object_set_new(json, "workloads", workloads_json(plan));
+    json_object_set_new(json, "groups", groups_json(plan));
+    json_object_set_new(json, "cells", cells_json(plan));
+    return json;
+}
+
+int hm_manifest_write(const struct hm_manifest *manifest, const struct hm_folder *folder,
+                      struct hm_error *error) {
+    char path[PATH_MAX];
+    json_t *json = manifest_json(manifest);
+    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
+    int bad =
+        text ? hm_file_replace(hm_folder_file(folder, "run.json", path), text, strlen(text), error)
+             : hm_fail(error, ENOMEM, "out of memory for run.json");
+    free(text);
+    json_decref(json);
+    return bad;
+}
+
+int hm_manifest_read(json_t **out, const char *folder, struct hm_error *error) {
+    char path[PATH_MAX];
+    json_error_t what;
+    if (snprintf(path, sizeof path, "%s/run.json", folder) >= (int)sizeof path)
+        return hm_fail(error, ENAMETOOLONG, "%s: the name is too long", folder);
+    json_t *json = json_load_file(path, 0, &what);
+    if (!json)
+        return hm_fail(error, EINVAL, "%s:%d: %s", path, what.line > 0 ? what.line : 1, what.text);
+    if (!json_is_object(json)) {
+        json_decref(json);
+        return hm_fail(error, EINVAL, "%s: is not the record of a run", path);
+    }
+    *out = json;
+    return 0;
+}
+
+static const char *text_of(const json_t *json, const char *key) {
+    const char *text = json_string_value(json_object_get(json, key));
+    return text ? text : "";
+}
+
+static int same_cells(const json_t *json, const struct hm_plan *plan, struct hm_error *error) {
+    const json_t *cells = json_object_get(json, "cells");
+    if (json_array_size(cells) != plan->cell_count)
+        return hm_fail(error, EINVAL, "the run has %zu cells, this plan has %zu",
+                       json_array_size(cells), plan->cell_count);
+    for (size_t i = 0; i < plan->cell_count; i++)
+        if (strcmp(text_of(json_array_get(cells, i), "cell"), plan->cells[i].id) != 0)
+            return hm_fail(error, EINVAL, "cell %zu of the run is %s, of this plan %s", i,
+                           text_of(json_array_get(cells, i), "cell"), plan->cells[i].id);
+    return 0;
+}
+
+int hm_manifest_resume(const json_t *json, struct hm_plan *plan, struct hm_manifest *out,
+                       struct hm_error *error) {
+    int bad = same_cells(json, plan, error);
+    if (bad)
+        return bad;
+    const json_t *groups = json_object_get(json, "groups");
+    for (size_t i = 0; i < plan->group_count; i++) {
+        const json_t *group = json_array_get(groups, i);
+        json_int_t units = json_integer_value(json_object_get(group, "units"));
+        json_int_t warmup = json_integer_value(json_object_get(group, "warmup_units"));
+        if (units < 0 || warmup < 0)
+            return hm_fail(error, EINVAL, "run.json: negative units of group %zu", i);
+        plan->groups[i]->units = (uint64_t)units;
+        plan->groups[i]->warmup_units = (uint64_t)warmup;
+    }
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        const json_t *ns =
+            json_object_get(json_array_get(json_object_get(json, "cells"), i), "unit_ns");
+        plan->cells[i].ns_per_unit = json_is_number(ns) ? json_number_value(ns) : NAN;
+    }
+    snprintf(out->run, sizeof out->run, "%s", text_of(json, "run"));
+    snprintf(out->started_utc, sizeof out->started_utc, "%s", text_of(json, "started_utc"));
+    return 0;
+}

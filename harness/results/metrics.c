@@ -1,0 +1,50 @@
+/* The metrics. */
+#include "harness/results/metrics.h"
+
+#include <string.h>
+
+static const struct hm_metric metrics[] = {
+    {"time_ns", "ns/op", HM_BETTER_LOWER, true,
+     "wall time of a thread for one operation; with a thread's number, of that thread"},
+    {"ops_per_second", "op/s", HM_BETTER_HIGHER, true, "operations of all threads per second"},
+    {"cpu_ns", "ns/op", HM_BETTER_LOWER, false, "processor time of all threads for one operation"},
+    {"footprint_bytes", "bytes", HM_BETTER_LOWER, true,
+     "peak of the resident bytes that came since the heap was opened"},
+    {"live_bytes", "bytes", HM_BETTER_NEITHER, false,
+     "peak of the bytes that the workload holds, as requested"},
+    {"peak_rss_bytes", "bytes", HM_BETTER_LOWER, true, "VmHWM of the process, harness included"},
+    {"minor_faults", "faults", HM_BETTER_LOWER, false, "page faults without I/O, while timed"},
+    {"major_faults", "faults", HM_BETTER_LOWER, false, "page faults with I/O, while timed"},
+    {"voluntary_switches", "switches", HM_BETTER_LOWER, false,
+     "times that a thread waited, while timed"},
+    {"involuntary_switches", "switches", HM_BETTER_LOWER, false,
+     "times that a thread was taken off its core, while timed"},
+    {"pauses", "pauses", HM_BETTER_LOWER, false, "times that a collector stopped its mutator"},
+    {"pause_total_ns", "ns", HM_BETTER_LOWER, false, "all pauses added up, while timed"},
+    {"pause_max_ns", "ns", HM_BETTER_LOWER, false, "the longest pause, while timed"},
+    {"collections", "collections", HM_BETTER_NEITHER, false,
+     "collections of all generations, in the whole process"},
+    {"collected_objects", "objects", HM_BETTER_NEITHER, false,
+     "objects that collections found unreachable, in the whole process"},
+    {"visited_objects", "objects", HM_BETTER_LOWER, false,
+     "objects that collections examined, in the whole process"},
+    {"unfreed_objects", "objects", HM_BETTER_LOWER, false,
+     "objects never freed by the end of the work: what the collector leaks"},
+};
+
+const struct hm_metric *hm_metrics(size_t *count) {
+    *count = sizeof metrics / sizeof *metrics;
+    return metrics;
+}
+
+const struct hm_metric *hm_metric_find(const char *name) {
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
+        if (strcmp(metrics[i].name, name) == 0)
+            return &metrics[i];
+    return NULL;
+}
+
+const char *hm_better_name(enum hm_better better) {
+    static const char *const names[] = {"lower", "higher", "neither"};
+    return names[better];
+}

@@ -1,0 +1,29 @@
+/* The metrics: their units, which direction is better, and which of them get a verdict. */
+#ifndef HM_HARNESS_RESULTS_METRICS_H
+#define HM_HARNESS_RESULTS_METRICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum hm_better {
+    HM_BETTER_LOWER,
+    HM_BETTER_HIGHER,
+    HM_BETTER_NEITHER,
+};
+
+struct hm_metric {
+    const char *name; /* ends in its unit, or is a count */
+    const char *unit;
+    enum hm_better better;
+    bool verdict; /* compared with the baseline */
+    const char *summary;
+};
+
+/** All metrics, in the order in which they are shown. */
+const struct hm_metric *hm_metrics(size_t *count);
+/** @return the metric, or NULL */
+const struct hm_metric *hm_metric_find(const char *name);
+/** "lower", "higher" or "neither". */
+const char *hm_better_name(enum hm_better better);
+
+#endif

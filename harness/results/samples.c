@@ -1,0 +1,237 @@
+/* samples.csv and series.csv. */
+#include "harness/results/samples.h"
+
+#include "harness/results/csv.h"
+#include "harness/results/metrics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char samples_header[] =
+    "schema,run,cell,allocator,collector,workload,params,threads,pin,round,position,rep,thread,"
+    "metric,value,unit,better,ops,status,reason,started_utc\n";
+static const char series_header[] = "cell,round,thread,t_ns,metric,value,unit\n";
+
+struct hm_samples {
+    int samples_fd;
+    int series_fd;
+    const char *run;
+    const struct hm_plan *plan;
+};
+
+const char *hm_pass_lead(enum hm_pass pass) {
+    return pass == HM_PASS_SPACE ? "footprint_bytes" : "time_ns";
+}
+
+/* Find the end of the last whole line, and cut off what a killed writer left behind it. */
+static int cut_torn_line(int fd) {
+    off_t end = lseek(fd, 0, SEEK_END);
+    char byte = '\n';
+    off_t keep = end;
+    while (keep > 0 && pread(fd, &byte, 1, keep - 1) == 1 && byte != '\n')
+        keep--;
+    return keep < end && ftruncate(fd, keep) ? errno : 0;
+}
+
+static int open_file(const struct hm_folder *folder, const char *name, const char *header, int *out,
+                     struct hm_error *error) {
+    char path[PATH_MAX];
+    hm_folder_file(folder, name, path);
+    int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return hm_fail(error, errno, "can not write %s: %s", path, strerror(errno));
+    int bad = cut_torn_line(fd);
+    if (!bad && lseek(fd, 0, SEEK_END) == 0 &&
+        write(fd, header, strlen(header)) != (ssize_t)strlen(header))
+        bad = errno ? errno : EIO;
+    if (bad) {
+        close(fd);
+        return hm_fail(error, bad, "can not write %s: %s", path, strerror(bad));
+    }
+    *out = fd;
+    return 0;
+}
+
+int hm_samples_open(struct hm_samples **out, const struct hm_folder *folder, const char *run,
+                    const struct hm_plan *plan, struct hm_error *error) {
+    struct hm_samples *s = malloc(sizeof *s);
+    if (!s)
+        return hm_fail(error, ENOMEM, "out of memory");
+    *s = (struct hm_samples){.samples_fd = -1, .series_fd = -1, .run = run, .plan = plan};
+    int bad = open_file(folder, "samples.csv", samples_header, &s->samples_fd, error);
+    if (!bad)
+        bad = open_file(folder, "series.csv", series_header, &s->series_fd, error);
+    if (bad)
+        hm_samples_close(s);
+    else
+        *out = s;
+    return bad;
+}
+
+int hm_samples_close(struct hm_samples *samples) {
+    int bad = 0;
+    if (samples->samples_fd >= 0 && close(samples->samples_fd))
+        bad = errno;
+    if (samples->series_fd >= 0 && close(samples->series_fd))
+        bad = errno;
+    free(samples);
+    return bad;
+}
+
+struct row {
+    const struct hm_sample_place *place;
+    const struct hm_outcome *outcome;
+    const char *metric;
+    int thread;
+    double value;
+};
+
+static void put_row(FILE *out, const struct hm_samples *s, const struct row *row) {
+    const struct hm_cell *cell = row->place->cell;
+    const struct hm_group *group = cell->group;
+    const struct hm_workload_spec *workload = &group->workload->spec;
+    const struct hm_metric *metric = hm_metric_find(row->metric);
+    char params[HM_SPEC_BYTES];
+    hm_params_format(workload->part->params, &workload->params, params, sizeof params);
+    const char *const texts[] = {s->run,
+                                 cell->id,
+                                 cell->arm->label,
+                                 cell->collector ? cell->collector->label : "-",
+                                 group->workload->label,
+                                 params};
+    fprintf(out, "%d", HM_SCHEMA);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        fputc(',', out);
+        hm_csv_put_text(out, texts[i]);
+    }
+    fprintf(out, ",%u,%s,%u,%u,0,%d,%s,", group->threads, hm_pin_name(s->plan->pin),
+            row->place->round, row->place->position, row->thread, row->metric);
+    hm_csv_put_number(out, row->value);
+    fprintf(out, ",%s,%s,%" PRIu64 ",%s,", metric ? metric->unit : "",
+            hm_better_name(metric ? metric->better : HM_BETTER_NEITHER), row->outcome->ops,
+            hm_status_name(row->outcome->status));
+    hm_csv_put_text(out, row->outcome->reason);
+    fprintf(out, ",%s\n", row->place->started_utc);
+}
+
+static void put_process(FILE *out, const struct hm_samples *s, const struct hm_sample_place *place,
+                        const struct hm_outcome *outcome) {
+    const char *lead = hm_pass_lead(place->pass);
+    double lead_value = NAN;
+    for (size_t i = 0; outcome->status == HM_STATUS_OK && i < outcome->value_count; i++) {
+        const struct hm_measured *v = &outcome->values[i];
+        if (v->thread == -1 && strcmp(v->metric, lead) == 0)
+            lead_value = v->value;
+        else if (hm_metric_find(v->metric))
+            put_row(out, s, &(struct row){place, outcome, v->metric, v->thread, v->value});
+    }
+    put_row(out, s, &(struct row){place, outcome, lead, -1, lead_value});
+}
+
+static void put_series(FILE *out, const struct hm_sample_place *place,
+                       const struct hm_outcome *outcome) {
+    for (size_t i = 0; outcome->status == HM_STATUS_OK && i < outcome->point_count; i++) {
+        const struct hm_point *p = &outcome->points[i];
+        hm_csv_put_text(out, place->cell->id);
+        fprintf(out, ",%u,%d,%" PRIu64 ",%s,", place->round, p->thread, p->t_ns, p->metric);
+        hm_csv_put_number(out, p->value);
+        fprintf(out, ",%s\n", strstr(p->metric, "_ns") ? "ns" : "bytes");
+    }
+}
+
+static int append_synced(int fd, const char *bytes, size_t size) {
+    ssize_t wrote = size ? write(fd, bytes, size) : 0;
+    if (wrote >= 0 && (size_t)wrote < size)
+        return ENOSPC;
+    return wrote < 0 || fdatasync(fd) ? errno : 0;
+}
+
+/* Only the first round's points are kept: a figure shows one process, and all rounds would fill the
+ * disk. */
+int hm_samples_add(struct hm_samples *samples, const struct hm_sample_place *place,
+                   const struct hm_outcome *outcome, struct hm_error *error) {
+    char *rows = NULL;
+    char *points = NULL;
+    size_t rows_size = 0;
+    size_t points_size = 0;
+    FILE *rows_out = open_memstream(&rows, &rows_size);
+    FILE *points_out = open_memstream(&points, &points_size);
+    int bad = rows_out && points_out ? 0 : ENOMEM;
+    if (!bad)
+        put_process(rows_out, samples, place, outcome);
+    if (!bad && place->round == 0)
+        put_series(points_out, place, outcome);
+    if (rows_out && fclose(rows_out))
+        bad = ENOMEM;
+    if (points_out && fclose(points_out))
+        bad = ENOMEM;
+    if (!bad)
+        bad = append_synced(samples->series_fd, points, points_size);
+    if (!bad)
+        bad = append_synced(samples->samples_fd, rows, rows_size);
+    free(rows);
+    free(points);
+    return bad ? hm_fail(error, bad, "can not append to the samples: %s", strerror(bad)) : 0;
+}
+
+struct named {
+    const char *id;
+    size_t index;
+};
+
+static int by_id(const void *a, const void *b) {
+    return strcmp(((const struct named *)a)->id, ((const struct named *)b)->id);
+}
+
+static struct named *index_cells(const struct hm_plan *plan) {
+    struct named *index = calloc(plan->cell_count + 1, sizeof *index);
+    for (size_t i = 0; index && i < plan->cell_count; i++)
+        index[i] = (struct named){plan->cells[i].id, i};
+    if (index)
+        qsort(index, plan->cell_count, sizeof *index, by_id);
+    return index;
+}
+
+/* The columns that reading back needs. */
+struct columns {
+    int cell, round, thread, metric, value, status, reason;
+};
+
+static void take_row(const struct hm_csv *csv, const struct columns *c, size_t cell,
+                     hm_sample_fn *take, void *arg) {
+    double round = 0;
+    double value = NAN;
+    hm_csv_number(csv, c->round, &round);
+    hm_csv_number(csv, c->value, &value);
+    take(arg, cell, hm_csv_field(csv, c->metric), (unsigned)round, value,
+         hm_csv_field(csv, c->status), hm_csv_field(csv, c->reason));
+}
+
+int hm_samples_read(const struct hm_folder *folder, const struct hm_plan *plan, hm_sample_fn *take,
+                    void *arg, struct hm_error *error) {
+    char path[PATH_MAX];
+    struct hm_csv *csv;
+    int bad = hm_csv_open(&csv, hm_folder_file(folder, "samples.csv", path), error);
+    if (bad)
+        return bad;
+    const struct columns c = {hm_csv_column(csv, "cell"),   hm_csv_column(csv, "round"),
+                              hm_csv_column(csv, "thread"), hm_csv_column(csv, "metric"),
+                              hm_csv_column(csv, "value"),  hm_csv_column(csv, "status"),
+                              hm_csv_column(csv, "reason")};
+    struct named *index = index_cells(plan);
+    int more = index ? 1 : -1;
+    while (more == 1 && (more = hm_csv_next(csv, error)) == 1) {
+        const struct named key = {hm_csv_field(csv, c.cell), 0};
+        const struct named *found = bsearch(&key, index, plan->cell_count, sizeof key, by_id);
+        if (found && strcmp(hm_csv_field(csv, c.thread), "-1") == 0)
+            take_row(csv, &c, found->index, take, arg);
+    }
+    free(index);
+    hm_csv_close(csv);
+    return more == 0 ? 0 : EINVAL;
+}
