@@ -7,9 +7,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/** Bytes that hm_scratch holds in this process now, in whole pages; one counter for all files. */
+/* One for the whole program: weak, so that each file may define it. Whole pages. */
 __attribute__((weak)) size_t hm_scratch_held_bytes;
 
+/** Bytes of memory that hm_scratch has mapped in this process and that were not given back: what to
+ *  take off the resident set to know the heap's part of it. Any thread. */
 static inline size_t hm_scratch_bytes(void) {
     return __atomic_load_n(&hm_scratch_held_bytes, __ATOMIC_RELAXED);
 }
