@@ -124,6 +124,8 @@ static void space_pass(struct hm_engine *engine, const struct hm_cell_config *co
         uint64_t live = hm_engine_live_bytes(engine);
         uint64_t footprint = hm_engine_footprint_bytes(engine);
         peak_live = live > peak_live ? live : peak_live;
+        if (footprint == UINT64_MAX)
+            hm_tell_failure("invalid", "the kernel does not tell the resident memory");
         peak_footprint = footprint > peak_footprint ? footprint : peak_footprint;
         if (knows_live)
             hm_tell("point live_bytes -1 %llu %llu", (unsigned long long)t,

@@ -305,7 +305,10 @@ uint64_t hm_engine_live_bytes(const struct hm_engine *engine) {
 }
 
 uint64_t hm_engine_footprint_bytes(const struct hm_engine *engine) {
-    uint64_t now = hm_proc_resident_bytes() - hm_scratch_bytes();
+    uint64_t resident = hm_proc_resident_bytes();
+    if (resident == UINT64_MAX)
+        return UINT64_MAX;
+    uint64_t now = resident - hm_scratch_bytes();
     return now > engine->base_resident ? now - engine->base_resident : 0;
 }
 

@@ -38,7 +38,8 @@ double hm_engine_thread_seconds(const struct hm_engine *engine, unsigned thread)
 uint64_t hm_engine_ops_per_unit(const struct hm_engine *engine);
 /** Bytes that the workload holds now, all threads together; UINT64_MAX when not known. */
 uint64_t hm_engine_live_bytes(const struct hm_engine *engine);
-/** Resident bytes that came since just before the heap was opened, scratch memory left out. */
+/** Resident bytes that came since just before the heap was opened, scratch memory left out;
+ *  UINT64_MAX when not known. */
 uint64_t hm_engine_footprint_bytes(const struct hm_engine *engine);
 /** Digest of the operations of all threads since the warm-up. */
 uint64_t hm_engine_checksum(const struct hm_engine *engine);

@@ -5,7 +5,7 @@
 #include "collectors/collector.h"
 
 enum {
-    HM_PAUSES_KEPT = 1 << 15, /* later ones are only counted and added up */
+    HM_PAUSES_KEPT = 1 << 12, /* later ones are only counted and added up */
 };
 
 struct hm_pause {

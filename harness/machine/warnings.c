@@ -89,7 +89,8 @@ static void warn_of_threads(struct speaker *s, const struct hm_machine_state *m,
                 "with a machine, or a cpuset, of two cores or more");
     if (m->cores && threads > m->pus)
         warn(s,
-             "%u threads on %u CPUs: they take turns, and times include the waiting; mend with "
+             "%u threads on %u CPUs: oversubscribed, they take turns, and times include the "
+             "waiting; mend with "
              "fewer threads (-t)",
              threads, m->pus);
     else if (m->cores && threads > m->cores)

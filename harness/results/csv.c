@@ -218,7 +218,7 @@ static int load(struct hm_csv *csv, struct hm_error *error) {
     else if (!S_ISREG(status.st_mode))
         code = hm_fail(error, EINVAL, "%s: not a regular file", csv->path);
     else if ((code = read_all(csv, file, (size_t)status.st_size)))
-        hm_fail(error, code, "%s: %s", csv->path, strerror(code));
+        code = hm_fail(error, code, "%s: %s", csv->path, strerror(code));
     else
         code = read_header(csv, error);
     close(file);

@@ -102,11 +102,11 @@ static json_t *cells_json(const struct hm_plan *plan) {
     for (size_t i = 0; i < plan->cell_count; i++) {
         const struct hm_cell *c = &plan->cells[i];
         json_t *ns = isfinite(c->ns_per_unit) ? json_real(c->ns_per_unit) : json_null();
-        json_array_append_new(
-            all, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "cell", c->id, "baseline",
-                           plan->cells[c->baseline].id, "skip", text_or_null(c->skip), "unit_ns",
-                           ns, "malloc_from", text_or_null(c->proof), "pinned",
-                           text_or_null(c->pinned)));
+        json_array_append_new(all,
+                              json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "cell", c->id, "baseline",
+                                        plan->cells[c->baseline].id, "skip", text_or_null(c->skip),
+                                        "unit_ns", ns, "malloc_from", text_or_null(c->proof),
+                                        "pinned", text_or_null(c->pinned)));
     }
     return all;
 }

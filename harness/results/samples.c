@@ -115,7 +115,9 @@ static void put_row(FILE *out, const struct hm_samples *s, const struct row *row
     fprintf(out, ",%s,%s,%" PRIu64 ",%s,", metric ? metric->unit : "",
             hm_better_name(metric ? metric->better : HM_BETTER_NEITHER), row->outcome->ops,
             hm_status_name(row->outcome->status));
-    hm_csv_put_text(out, row->outcome->reason);
+    hm_csv_put_text(out, row->outcome->status == HM_STATUS_OK && group->oversubscribed
+                             ? "oversubscribed"
+                             : row->outcome->reason);
     fprintf(out, ",%s\n", row->place->started_utc);
 }
 
@@ -133,10 +135,13 @@ static void put_process(FILE *out, const struct hm_samples *s, const struct hm_s
     put_row(out, s, &(struct row){place, outcome, lead, -1, lead_value});
 }
 
+/* Of space only the first round is kept: its figure shows one process. Pauses of all rounds are. */
 static void put_series(FILE *out, const struct hm_sample_place *place,
                        const struct hm_outcome *outcome) {
     for (size_t i = 0; outcome->status == HM_STATUS_OK && i < outcome->point_count; i++) {
         const struct hm_point *p = &outcome->points[i];
+        if (place->round > 0 && place->pass == HM_PASS_SPACE)
+            continue;
         hm_csv_put_text(out, place->cell->id);
         fprintf(out, ",%u,%d,%" PRIu64 ",%s,", place->round, p->thread, p->t_ns, p->metric);
         hm_csv_put_number(out, p->value);
@@ -151,8 +156,6 @@ static int append_synced(int fd, const char *bytes, size_t size) {
     return wrote < 0 || fdatasync(fd) ? errno : 0;
 }
 
-/* Only the first round's points are kept: a figure shows one process, and all rounds would fill the
- * disk. */
 int hm_samples_add(struct hm_samples *samples, const struct hm_sample_place *place,
                    const struct hm_outcome *outcome, struct hm_error *error) {
     char *rows = NULL;
@@ -164,7 +167,7 @@ int hm_samples_add(struct hm_samples *samples, const struct hm_sample_place *pla
     int bad = rows_out && points_out ? 0 : ENOMEM;
     if (!bad)
         put_process(rows_out, samples, place, outcome);
-    if (!bad && place->round == 0)
+    if (!bad)
         put_series(points_out, place, outcome);
     if (rows_out && fclose(rows_out))
         bad = ENOMEM;

@@ -1,7 +1,7 @@
 /* stats.csv: from samples to verdicts.
  *
  * Everything is computed for one metric at a time: its values by cell and round, then the A/A noise
- * and with it the margin of each workload, then the verdicts of the whole matrix, then the rows. */
+ * of each workload, then the verdicts of the whole matrix, then the rows. */
 #include "harness/results/stats_file.h"
 
 #include "harness/results/csv.h"
@@ -108,13 +108,6 @@ static double noise_of(struct table *t, size_t metric, const struct hm_workload_
     return widest;
 }
 
-/* A workload's margin is never below the noise that its A/A arms showed. The A/A arm itself is
- * judged by the margin alone: a verdict on it tells that the machine is not fit. */
-static double margin_of(struct table *t, size_t metric, const struct hm_cell *cell) {
-    double noise = cell->arm->again ? NAN : noise_of(t, metric, cell->group->workload);
-    return noise > t->plan->margin ? noise : t->plan->margin;
-}
-
 static void judge_metric(struct table *t, size_t metric) {
     unsigned rounds = t->plan->rounds;
     size_t count = 0;
@@ -129,7 +122,8 @@ static void judge_metric(struct table *t, size_t metric) {
         t->comparisons[count++] = (struct hm_comparison){
             .logs = logs,
             .rounds = rounds,
-            .margin = margin_of(t, metric, c),
+            .margin = t->plan->margin,
+            .noise = c->arm->again ? NAN : noise_of(t, metric, c->group->workload),
             .higher_is_better = t->metrics[metric].better == HM_BETTER_HIGHER};
     }
     hm_judge(t->comparisons, count, t->order, t->scratch);

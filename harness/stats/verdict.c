@@ -60,10 +60,15 @@ void hm_holm(struct hm_test **tests, size_t count) {
     }
 }
 
+/* What a difference has to exceed. Unknown noise is none. */
+static double threshold_of(const struct hm_comparison *c) {
+    return fmax(c->margin, c->noise);
+}
+
 static enum hm_verdict verdict_of(const struct hm_comparison *c) {
     double mean = moments_of(c->logs, c->rounds).mean;
-    bool above = c->paired.low > 1 + c->margin && mean > 0;
-    bool below = c->paired.high < 1 / (1 + c->margin) && mean < 0;
+    bool above = c->paired.low > 1 + threshold_of(c) && mean > 0;
+    bool below = c->paired.high < 1 / (1 + threshold_of(c)) && mean < 0;
     if ((above || below) && c->test.adjusted <= LEVEL)
         return above == c->higher_is_better ? HM_FASTER : HM_SLOWER;
     if (c->paired.low >= 1 / (1 + c->margin) && c->paired.high <= 1 + c->margin)
@@ -90,9 +95,9 @@ static double rounds_for_test(const struct moments *m, double beyond, size_t tes
 
 static size_t rounds_needed(const struct hm_comparison *c, size_t tested) {
     struct moments m = moments_of(c->logs, c->rounds);
-    double margin = log1p(c->margin);
+    double margin = log1p(threshold_of(c));
     double median = log(c->paired.ratio);
-    double rounds = fmax((double)m.n + 1, rounds_for_interval(&c->paired, c->margin));
+    double rounds = fmax((double)m.n + 1, rounds_for_interval(&c->paired, threshold_of(c)));
     if (fabs(median) > margin) {
         double beyond = copysign(1, median) * m.mean - margin;
         rounds = fmax(rounds, rounds_for_test(&m, beyond, tested));
@@ -109,7 +114,7 @@ static bool examine(struct hm_comparison *c, double *scratch) {
     if (!c->paired.has_interval || !(c->margin >= 0))
         return false;
     struct moments m = moments_of(c->logs, c->rounds);
-    c->test.p = shifted_p(fabs(m.mean) - log1p(c->margin), m.deviation, m.n);
+    c->test.p = shifted_p(fabs(m.mean) - log1p(threshold_of(c)), m.deviation, m.n);
     return true;
 }
 
