@@ -45,6 +45,12 @@ void hm_progress_round(struct hm_progress *progress, unsigned round, unsigned ro
                 left % 60);
 }
 
+void hm_progress_cell(struct hm_progress *progress, const struct hm_cell *cell, unsigned rounds,
+                      double time_ns) {
+    if (!progress->terminal)
+        fprintf(stderr, "%s: %u rounds, %.3g ns/op in the last\n", cell->id, rounds, time_ns);
+}
+
 void hm_progress_failed(struct hm_progress *progress, const struct hm_cell *cell,
                         const struct hm_outcome *outcome) {
     clear_line(progress);

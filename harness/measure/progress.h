@@ -1,4 +1,5 @@
-/* Tells on stderr how far a run is: a bar with the time left on a terminal, lines elsewhere. */
+/* Tells on stderr how far a run is: a bar with the time left on a terminal; elsewhere a line for each
+ * round, and one for each cell when it has all its rounds. */
 #ifndef HM_HARNESS_MEASURE_PROGRESS_H
 #define HM_HARNESS_MEASURE_PROGRESS_H
 
@@ -17,6 +18,9 @@ void hm_progress_begin(struct hm_progress *progress, size_t steps);
 void hm_progress_step(struct hm_progress *progress, double seconds);
 /** A round has ended. */
 void hm_progress_round(struct hm_progress *progress, unsigned round, unsigned rounds);
+/** A cell has all its rounds. @param time_ns of the last one */
+void hm_progress_cell(struct hm_progress *progress, const struct hm_cell *cell, unsigned rounds,
+                      double time_ns);
 /** A cell failed, or is skipped: said at once. */
 void hm_progress_failed(struct hm_progress *progress, const struct hm_cell *cell,
                         const struct hm_outcome *outcome);

@@ -140,6 +140,10 @@ static int measure_cell(struct hm_session *s, size_t cell, struct hm_sample_plac
         s->failed[cell] = true;
         hm_progress_failed(s->progress, c, &outcome);
     }
+    if (outcome.status == HM_STATUS_OK && place->pass == HM_PASS_TIME &&
+        place->round + 1 == s->plan->rounds)
+        hm_progress_cell(s->progress, c, s->plan->rounds,
+                         hm_outcome_value(&outcome, "time_ns", -1));
     hm_progress_step(s->progress, outcome.seconds);
     hm_outcome_free(&outcome);
     return bad;

@@ -61,6 +61,7 @@ struct hm_cell {
     size_t baseline;    /* index of the cell that it is compared with; its own for a baseline */
     char skip[256];     /* why it is not run; "" when it is */
     double ns_per_unit; /* set by the calibration; NAN before it and where it failed */
+    size_t rounds_needed; /* that would settle an inconclusive time; 0 when settled or not known */
     char proof[PATH_MAX]; /* where its malloc came from, as its last process found */
     char pinned[512];     /* "requested>allowed@last" for each of its threads */
 };

@@ -186,15 +186,15 @@ static int read_header(struct hm_csv *csv, struct hm_error *error) {
 }
 
 /* As many bytes as the file has now; less where it gets shorter meanwhile. */
-static int read_all(struct hm_csv *csv, int file, size_t size) {
+static int read_all(struct hm_csv *csv, int file, size_t size, struct hm_error *error) {
     csv->bytes = calloc(1, size + 1);
     if (!csv->bytes)
-        return ENOMEM;
+        return hm_fail(error, ENOMEM, "%s: out of memory", csv->path);
     csv->limit = csv->bytes;
     for (ssize_t got = 1; got && size;) {
         got = read(file, csv->limit, size);
         if (got < 0 && errno != EINTR)
-            return EIO;
+            return hm_fail(error, EIO, "%s: %s", csv->path, strerror(EIO));
         got = got < 0 ? 1 : got;
         csv->limit += got;
         size -= (size_t)got;
@@ -214,15 +214,13 @@ static int load(struct hm_csv *csv, struct hm_error *error) {
     if (file < 0)
         return hm_fail(error, errno, "%s: %s", csv->path, strerror(errno));
     if (fstat(file, &status))
-        code = hm_fail(error, errno, "%s: %s", csv->path, strerror(errno));
+        code = hm_fail(error, EIO, "%s: %s", csv->path, strerror(errno));
     else if (!S_ISREG(status.st_mode))
         code = hm_fail(error, EINVAL, "%s: not a regular file", csv->path);
-    else if ((code = read_all(csv, file, (size_t)status.st_size)))
-        code = hm_fail(error, code, "%s: %s", csv->path, strerror(code));
     else
-        code = read_header(csv, error);
+        code = read_all(csv, file, (size_t)status.st_size, error);
     close(file);
-    return code;
+    return code ? code : read_header(csv, error);
 }
 
 int hm_csv_open(struct hm_csv **out, const char *path, struct hm_error *error) {

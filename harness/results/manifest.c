@@ -102,11 +102,13 @@ static json_t *cells_json(const struct hm_plan *plan) {
     for (size_t i = 0; i < plan->cell_count; i++) {
         const struct hm_cell *c = &plan->cells[i];
         json_t *ns = isfinite(c->ns_per_unit) ? json_real(c->ns_per_unit) : json_null();
-        json_array_append_new(all,
-                              json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "cell", c->id, "baseline",
-                                        plan->cells[c->baseline].id, "skip", text_or_null(c->skip),
-                                        "unit_ns", ns, "malloc_from", text_or_null(c->proof),
-                                        "pinned", text_or_null(c->pinned)));
+        json_t *json = json_pack("{s:s, s:s, s:o, s:I}", "cell", c->id, "baseline",
+                                 plan->cells[c->baseline].id, "unit_ns", ns, "rounds_needed",
+                                 (json_int_t)c->rounds_needed);
+        json_object_set_new(json, "skip", text_or_null(c->skip));
+        json_object_set_new(json, "malloc_from", text_or_null(c->proof));
+        json_object_set_new(json, "pinned", text_or_null(c->pinned));
+        json_array_append_new(all, json);
     }
     return all;
 }

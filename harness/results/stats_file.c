@@ -201,8 +201,14 @@ static void put_metric(FILE *out, struct table *t, size_t metric) {
     }
 }
 
-static int write_table(struct table *t, const struct hm_folder *folder, struct hm_noise *noise,
-                       struct hm_error *error) {
+static void keep_rounds_needed(const struct table *t, struct hm_plan *plan) {
+    for (size_t i = 0; i < plan->cell_count; i++)
+        plan->cells[i].rounds_needed =
+            t->compared[i] == SIZE_MAX ? 0 : t->comparisons[t->compared[i]].rounds_needed;
+}
+
+static int write_table(struct table *t, const struct hm_folder *folder, struct hm_plan *plan,
+                       struct hm_noise *noise, struct hm_error *error) {
     char path[PATH_MAX];
     char *text = NULL;
     size_t size = 0;
@@ -210,9 +216,11 @@ static int write_table(struct table *t, const struct hm_folder *folder, struct h
     if (out)
         fputs(header, out);
     for (size_t m = 0; out && m < t->metric_count; m++) {
-        if (strcmp(t->metrics[m].name, "time_ns") == 0)
-            *noise = (struct hm_noise){t->metrics[m].name, noise_of(t, m, NULL)};
         judge_metric(t, m);
+        if (strcmp(t->metrics[m].name, "time_ns") == 0) {
+            *noise = (struct hm_noise){t->metrics[m].name, noise_of(t, m, NULL)};
+            keep_rounds_needed(t, plan);
+        }
         put_metric(out, t, m);
     }
     int bad = out && fclose(out) == 0
@@ -222,8 +230,8 @@ static int write_table(struct table *t, const struct hm_folder *folder, struct h
     return bad;
 }
 
-int hm_stats_write(const struct hm_folder *folder, const struct hm_plan *plan,
-                   struct hm_noise *noise, struct hm_error *error) {
+int hm_stats_write(const struct hm_folder *folder, struct hm_plan *plan, struct hm_noise *noise,
+                   struct hm_error *error) {
     struct table t;
     int bad = make_table(&t, plan);
     if (bad)
@@ -231,7 +239,7 @@ int hm_stats_write(const struct hm_folder *folder, const struct hm_plan *plan,
     else
         bad = hm_samples_read(folder, plan, take_sample, &t, error);
     if (!bad)
-        bad = write_table(&t, folder, noise, error);
+        bad = write_table(&t, folder, plan, noise, error);
     free_table(&t);
     return bad;
 }

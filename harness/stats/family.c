@@ -8,11 +8,11 @@ bool hm_family_of(const double *const *logs, size_t cells, size_t rounds, double
     for (size_t round = 0; round < rounds; round++) {
         double sum = 0;
         for (size_t cell = 0; cell < cells; cell++)
-            sum += logs[cell][round]; /* missing in one, missing in all */
-        scratch[round] = sum / (double)cells;
+            sum += logs[cell][round];         /* missing in one, missing in all */
+        scratch[round] = sum / (double)cells; /* NAN without cells */
     }
     struct hm_paired family = hm_paired_of(scratch, rounds, scratch);
-    if (cells == 0 || family.n == 0)
+    if (family.n == 0)
         return false;
     *out = family;
     return true;

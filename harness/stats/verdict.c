@@ -76,11 +76,10 @@ static enum hm_verdict verdict_of(const struct hm_comparison *c) {
     return HM_INCONCLUSIVE;
 }
 
-/* Rounds after which the interval, whose width goes with 1 / sqrt(rounds), leaves the end of the
- * margin that is nearest to the median. INFINITY when the median lies on it. */
-static double rounds_for_interval(const struct hm_paired *paired, double margin) {
+/* Rounds after which the interval, whose width goes with 1 / sqrt(rounds), no longer spans the gap
+ * between the median and the bound next to it. INFINITY without a gap. */
+static double rounds_for_interval(const struct hm_paired *paired, double gap) {
     double half_width = (log(paired->high) - log(paired->low)) / 2;
-    double gap = fabs(fabs(log(paired->ratio)) - log1p(margin));
     double widths = half_width / gap;
     return ceil((double)paired->n * widths * widths);
 }
@@ -93,15 +92,19 @@ static double rounds_for_test(const struct moments *m, double beyond, size_t tes
     return INFINITY;
 }
 
+/* A median between the margin and the noise is neither: no number of rounds settles it. */
 static size_t rounds_needed(const struct hm_comparison *c, size_t tested) {
     struct moments m = moments_of(c->logs, c->rounds);
-    double margin = log1p(threshold_of(c));
+    double within = log1p(c->margin);
+    double beyond = log1p(threshold_of(c));
     double median = log(c->paired.ratio);
-    double rounds = fmax((double)m.n + 1, rounds_for_interval(&c->paired, threshold_of(c)));
-    if (fabs(median) > margin) {
-        double beyond = copysign(1, median) * m.mean - margin;
-        rounds = fmax(rounds, rounds_for_test(&m, beyond, tested));
-    }
+    double rounds = INFINITY;
+    if (fabs(median) <= within)
+        rounds = rounds_for_interval(&c->paired, within - fabs(median));
+    else if (fabs(median) > beyond)
+        rounds = fmax(rounds_for_interval(&c->paired, fabs(median) - beyond),
+                      rounds_for_test(&m, copysign(1, median) * m.mean - beyond, tested));
+    rounds = fmax(rounds, (double)m.n + 1);
     return rounds <= MAX_ROUNDS_NEEDED ? (size_t)rounds : 0;
 }
 
