@@ -15,6 +15,7 @@ static const struct hm_allocator hm_jemalloc = {
     .origin =
         "Jason Evans, A Scalable Concurrent malloc(3) Implementation for FreeBSD, BSDCan 2006",
     .caps = HM_CAP_THREADS,
+    .alignment = 8, /* of blocks below 16 bytes */
     .library = "libjemalloc.so.2",
     .package = "libjemalloc2",
     .open = open_heap,

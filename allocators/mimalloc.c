@@ -14,6 +14,7 @@ static const struct hm_allocator hm_mimalloc = {
     .summary = "free lists sharded by page, one heap a thread, no locks on the fast path; 2.0.x",
     .origin = "Leijen, Zorn, de Moura, Mimalloc: Free List Sharding in Action, APLAS 2019",
     .caps = HM_CAP_THREADS,
+    .alignment = 8, /* of blocks below 16 bytes */
     .library = "libmimalloc.so.2",
     .package = "libmimalloc2.0",
     .open = open_heap,

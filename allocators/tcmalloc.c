@@ -16,6 +16,7 @@ static const struct hm_allocator hm_tcmalloc = {
     .origin = "Ghemawat and Menage, TCMalloc: Thread-Caching Malloc, Google 2005; maintained in "
               "gperftools",
     .caps = HM_CAP_THREADS,
+    .alignment = 8, /* of blocks below 16 bytes */
     .library = "libtcmalloc_minimal.so.4",
     .package = "libtcmalloc-minimal4",
     .open = open_heap,

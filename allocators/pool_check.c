@@ -1,0 +1,95 @@
+/* Stock-taking of a `pool` heap, for its tests: what the pools themselves say. */
+#include "allocators/pool.h"
+#include "allocators/pool_heap.h"
+
+#include <string.h>
+
+/* Blocks of the free list, or UINT32_MAX when it leaves the pool, meets no block's start or holds
+ * more than were ever carved. A full pool has none, and no other end than NULL. */
+static uint32_t count_free_list(const struct hm_heap *heap, const struct hm_pool *pool) {
+    const char *base = hm_pool_base(heap, pool);
+    size_t bytes = heap->classes[pool->class].bytes;
+    uint32_t count = 0;
+    const void *end = pool->carved < heap->classes[pool->class].blocks ? HM_POOL_UNCARVED : NULL;
+    for (const void *block = pool->free; block != end; block = *(void *const *)block) {
+        size_t offset = (size_t)((const char *)block - base);
+        if (offset >= pool->carved * bytes || offset % bytes || ++count > pool->carved)
+            return UINT32_MAX;
+    }
+    return count;
+}
+
+/* Pools of the arena's own list, each marked. */
+static void mark_unused(const struct hm_heap *heap, const struct hm_pool_arena *arena,
+                        bool *unused) {
+    memset(unused, 0, hm_pool_count(heap));
+    for (const struct hm_pool *pool = arena->free_list; pool; pool = pool->next)
+        unused[pool - arena->pools] = true;
+    for (uint32_t i = arena->fresh; i < hm_pool_count(heap); i++)
+        unused[i] = true;
+}
+
+static void check_pool(const struct hm_heap *heap, const struct hm_pool *pool,
+                       struct hm_pool_account *out, struct hm_pool_census *census) {
+    const struct hm_pool_class *class = &heap->classes[pool->class];
+    uint32_t listed = count_free_list(heap, pool);
+    if (listed == UINT32_MAX) {
+        out->intact = false;
+        return;
+    }
+    uint32_t used = pool->carved - listed;
+    out->intact = out->intact && used == pool->used && pool->carved <= class->blocks;
+    if (!used) {
+        out->intact = out->intact && pool == heap->lingering;
+        out->unused_pool_bytes += (uint64_t)1 << heap->pool_bits;
+        return;
+    }
+    uint64_t blocks_bytes = (uint64_t) class->blocks * class->bytes;
+    out->pools++;
+    out->used_blocks += used;
+    out->used_bytes += (uint64_t)used * class->bytes;
+    out->free_bytes += blocks_bytes - (uint64_t)used * class->bytes;
+    out->header_bytes += HM_POOL_HEADER_BYTES;
+    out->tail_bytes += ((uint64_t)1 << heap->pool_bits) - HM_POOL_HEADER_BYTES - blocks_bytes;
+    if (census) {
+        census[pool->class].pools++;
+        census[pool->class].used_blocks += used;
+        census[pool->class].free_blocks += class->blocks - used;
+    }
+}
+
+static void check_arena(const struct hm_heap *heap, const struct hm_pool_arena *arena,
+                        struct hm_pool_account *out, struct hm_pool_census *census) {
+    bool unused[hm_pool_count(heap)];
+    uint32_t free_pools = 0;
+    mark_unused(heap, arena, unused);
+    for (uint32_t i = 0; i < hm_pool_count(heap); i++) {
+        free_pools += unused[i];
+        if (unused[i])
+            out->unused_pool_bytes += (uint64_t)1 << heap->pool_bits;
+        else
+            check_pool(heap, &arena->pools[i], out, census);
+    }
+    uintptr_t base = (uintptr_t)hm_pool_arena_base(heap, arena);
+    out->arenas++;
+    out->arena_bytes += (uint64_t)1 << heap->arena_bits;
+    out->alignment_bytes += -base & (((size_t)1 << heap->pool_bits) - 1);
+    out->intact = out->intact && free_pools == arena->free_pools;
+}
+
+void hm_pool_check(const struct hm_heap *heap, struct hm_pool_account *out,
+                   struct hm_pool_census *census) {
+    *out = (struct hm_pool_account){.intact = true};
+    if (census)
+        memset(census, 0, ((heap->max + 15) >> HM_POOL_STEP_BITS) * sizeof *census);
+    for (const struct hm_pool_arena *arena = heap->newest; arena; arena = arena->older)
+        check_arena(heap, arena, out, census);
+    uint32_t before = 0;
+    for (const struct hm_pool_arena *arena = heap->usable; arena; arena = arena->next) {
+        out->intact = out->intact && arena->free_pools >= before && arena->free_pools > 0;
+        before = arena->free_pools;
+        out->intact =
+            out->intact && heap->last_with[before] && heap->last_with[before]->free_pools == before;
+    }
+    out->intact = out->intact && out->arenas == heap->arenas;
+}
