@@ -1,0 +1,233 @@
+/* The verdict on the terminal. */
+#include "harness/report/table.h"
+
+#include "harness/results/csv.h"
+#include "harness/results/manifest.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TEXT = 160,
+    NAME_WIDTH = 27,
+};
+
+/* What is shown of one cell, gathered from its rows of stats.csv. */
+struct line {
+    char cell[1024];
+    char group[TEXT]; /* workload and threads */
+    char name[2 * TEXT];
+    char verdict[32];
+    double time_ns, ratio, low, high, footprint;
+    bool baseline;
+    char note[64]; /* such as "oversubscribed" */
+    struct line *next;
+};
+
+struct lines {
+    struct line *first;
+    struct line **last;
+};
+
+static struct line *find(struct lines *all, const char *cell) {
+    for (struct line *l = all->first; l; l = l->next)
+        if (strcmp(l->cell, cell) == 0)
+            return l;
+    struct line *fresh = calloc(1, sizeof *fresh);
+    if (!fresh)
+        return NULL;
+    fresh->time_ns = fresh->ratio = fresh->low = fresh->high = fresh->footprint = NAN;
+    snprintf(fresh->cell, sizeof fresh->cell, "%s", cell);
+    *all->last = fresh;
+    all->last = &fresh->next;
+    return fresh;
+}
+
+static const char *field(const struct hm_csv *csv, const char *name) {
+    return hm_csv_field(csv, hm_csv_column(csv, name));
+}
+
+static double number(const struct hm_csv *csv, const char *name) {
+    double value = NAN;
+    hm_csv_number(csv, hm_csv_column(csv, name), &value);
+    return value;
+}
+
+/* "system#2" is the A/A arm. */
+static void friendly_name(const char *allocator, const char *collector, char *out, size_t size) {
+    const char *mark = strstr(allocator, "#2");
+    int length = mark ? (int)(mark - allocator) : (int)strlen(allocator);
+    const char *again = mark ? "A/A: " : "";
+    if (strcmp(collector, "-") == 0)
+        snprintf(out, size, "%s%.*s", again, length, allocator);
+    else
+        snprintf(out, size, "%s%s on %.*s", again, collector, length, allocator);
+}
+
+static int take_row(struct lines *all, const struct hm_csv *csv) {
+    struct line *l = find(all, field(csv, "cell"));
+    const char *metric = field(csv, "metric");
+    if (!l)
+        return ENOMEM;
+    snprintf(l->group, sizeof l->group, "%s, %s thread%s", field(csv, "workload"),
+             field(csv, "threads"), strcmp(field(csv, "threads"), "1") == 0 ? "" : "s");
+    friendly_name(field(csv, "allocator"), field(csv, "collector"), l->name, sizeof l->name);
+    if (strcmp(metric, "time_ns") == 0)
+        l->time_ns = number(csv, "median");
+    if (strcmp(metric, "footprint_bytes") == 0)
+        l->footprint = number(csv, "median");
+    if (strcmp(metric, "ops_per_second") != 0)
+        return 0;
+    l->ratio = number(csv, "ratio");
+    l->low = number(csv, "ratio_low");
+    l->high = number(csv, "ratio_high");
+    l->baseline = strcmp(field(csv, "baseline"), l->cell) == 0;
+    snprintf(l->verdict, sizeof l->verdict, "%s", field(csv, "verdict"));
+    return 0;
+}
+
+static int read_stats(struct lines *all, const char *folder, struct hm_error *error) {
+    char path[PATH_MAX];
+    struct hm_csv *csv;
+    snprintf(path, sizeof path, "%s/stats.csv", folder);
+    int bad = hm_csv_open(&csv, path, error);
+    if (bad)
+        return bad;
+    int more = 1;
+    while (!bad && (more = hm_csv_next(csv, error)) == 1)
+        bad = take_row(all, csv);
+    hm_csv_close(csv);
+    return more < 0 ? EINVAL : bad;
+}
+
+static void put_bytes(FILE *out, double bytes) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    size_t unit = 0;
+    for (; bytes >= 1024 && unit < 4; unit++)
+        bytes /= 1024;
+    if (isfinite(bytes))
+        fprintf(out, "%7.*f %-3s", bytes < 10 && unit ? 1 : 0, bytes, units[unit]);
+    else
+        fprintf(out, "%11s", "NA");
+}
+
+/* Three digits, and no exponent. */
+static void put_time(FILE *out, double ns) {
+    if (ns >= 1000)
+        fprintf(out, "%8.0f", ns);
+    else
+        fprintf(out, "%8.3g", ns);
+}
+
+static void put_line(FILE *out, const struct line *l) {
+    char ratio[64] = "";
+    if (l->baseline)
+        snprintf(ratio, sizeof ratio, "1     baseline");
+    else if (isfinite(l->low))
+        snprintf(ratio, sizeof ratio, "%-5.3g [%.3g, %.3g]", l->ratio, l->low, l->high);
+    else if (isfinite(l->ratio))
+        snprintf(ratio, sizeof ratio, "%-5.3g [NA]", l->ratio);
+    if (strlen(l->name) > NAME_WIDTH)
+        fprintf(out, "  %s\n  %*s ", l->name, NAME_WIDTH, "");
+    else
+        fprintf(out, "  %-*s ", NAME_WIDTH, l->name);
+    put_time(out, l->time_ns);
+    fprintf(out, "  %-22s %-12s", ratio, strcmp(l->verdict, "NA") == 0 ? "" : l->verdict);
+    put_bytes(out, l->footprint);
+    fputc('\n', out);
+}
+
+/* What the words of the table mean, where they are not plain. */
+static void put_legend(FILE *out, const struct lines *all) {
+    bool open = false;
+    for (const struct line *l = all->first; l; l = l->next)
+        open = open || strncmp(l->verdict, "needs", 5) == 0;
+    fputs(
+        "\nspeed: operations per second against the baseline, 2 is twice as fast; collectors are\n"
+        "compared on the first allocator, allocators under the same collector.\n",
+        out);
+    if (open)
+        fputs("needs ~N: inconclusive; about N rounds would settle it (--rounds N).\n", out);
+}
+
+static void put_lines(FILE *out, const struct lines *all) {
+    const char *group = "";
+    for (const struct line *l = all->first; l; l = l->next) {
+        if (strcmp(group, l->group) != 0)
+            fprintf(out, "\n%s%s\n  %-*s %8s  %-22s %-12s%11s\n", l->group, l->note, NAME_WIDTH, "",
+                    "ns/op", "speed [95 % interval]", "verdict", "footprint ");
+        group = l->group;
+        put_line(out, l);
+    }
+}
+
+/* How many rounds would settle what is inconclusive: run.json knows. A run without it is shown all the
+ * same. */
+static void read_manifest(struct lines *all, const char *folder) {
+    json_t *json;
+    struct hm_error error;
+    size_t i;
+    json_t *cell;
+    if (hm_manifest_read(&json, folder, &error))
+        return;
+    json_array_foreach(json_object_get(json, "cells"), i, cell) {
+        const char *id = json_string_value(json_object_get(cell, "cell"));
+        json_int_t rounds = json_integer_value(json_object_get(cell, "rounds_needed"));
+        for (struct line *l = id ? all->first : NULL; l; l = l->next)
+            if (strcmp(l->cell, id) == 0 && strcmp(l->verdict, "inconclusive") == 0 && rounds > 0)
+                snprintf(l->verdict, sizeof l->verdict, "needs ~%d", (int)rounds);
+    }
+    json_decref(json);
+}
+
+/* What samples.csv adds: notes on good cells, and a text with the failed ones. */
+static int read_samples(struct lines *all, const char *folder, FILE *failures,
+                        struct hm_error *error) {
+    char path[PATH_MAX];
+    struct hm_csv *csv;
+    snprintf(path, sizeof path, "%s/samples.csv", folder);
+    int bad = hm_csv_open(&csv, path, error);
+    if (bad)
+        return bad;
+    int more;
+    while ((more = hm_csv_next(csv, error)) == 1) {
+        const char *status = field(csv, "status");
+        const char *reason = field(csv, "reason");
+        if (strcmp(status, "ok") != 0)
+            fprintf(failures, "  %s: %s: %s\n", field(csv, "cell"), status, reason);
+        for (struct line *l = *reason ? all->first : NULL; l; l = l->next)
+            if (strcmp(l->cell, field(csv, "cell")) == 0)
+                snprintf(l->note, sizeof l->note, ", %.60s", reason);
+    }
+    hm_csv_close(csv);
+    return more < 0 ? EINVAL : 0;
+}
+
+int hm_table_print(FILE *out, const char *folder, struct hm_error *error) {
+    struct lines all = {.last = &all.first};
+    char *failures = NULL;
+    size_t size = 0;
+    FILE *text = open_memstream(&failures, &size);
+    int bad = text ? read_stats(&all, folder, error) : hm_fail(error, ENOMEM, "out of memory");
+    if (!bad)
+        bad = read_samples(&all, folder, text, error);
+    if (text && fclose(text) && !bad)
+        bad = hm_fail(error, ENOMEM, "out of memory");
+    if (!bad) {
+        read_manifest(&all, folder);
+        put_lines(out, &all);
+        put_legend(out, &all);
+    }
+    if (!bad && size)
+        fprintf(out, "\nNot measured, and in no figure:\n%s", failures);
+    free(failures);
+    for (struct line *l = all.first; l;) {
+        struct line *next = l->next;
+        free(l);
+        l = next;
+    }
+    return bad;
+}
