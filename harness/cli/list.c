@@ -1,0 +1,278 @@
+/* heapmark list: what there is to choose from. */
+#include "harness/cli/command.h"
+#include "harness/cli/data.h"
+#include "harness/machine/elf.h"
+#include "harness/plan/spec.h"
+#include "harness/report/plot.h"
+#include "harness/results/metrics.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: heapmark list [allocators|collectors|workloads|figures|metrics]\n"
+    "                     [--format table|json]\n\n"
+    "Names what a run can be made of, with every parameter, its default and range.\n"
+    "Without a kind, all of them.\n\n"
+    "  --format FORMAT   table (default) or json\n\n"
+    "examples:\n"
+    "  heapmark list workloads\n"
+    "  heapmark list allocators --format json\n";
+
+static json_t *default_of(const struct hm_param *p) {
+    const char *word = p->kind == HM_PARAM_CHOICE ? p->choices : "";
+    if (p->kind != HM_PARAM_CHOICE)
+        return p->kind == HM_PARAM_TEXT ? json_string("") : json_integer(p->initial);
+    for (int64_t i = 0; i < p->initial && strchr(word, '|'); i++)
+        word = strchr(word, '|') + 1;
+    return json_stringn(word, strcspn(word, "|"));
+}
+
+static json_t *param_json(const struct hm_param *p) {
+    json_t *json = json_pack("{s:s, s:s, s:s, s:o}", "name", p->name, "unit", p->unit, "help",
+                             p->help, "default", default_of(p));
+    if (p->kind == HM_PARAM_CHOICE) {
+        json_object_set_new(json, "choices", json_string(p->choices));
+    } else if (p->kind != HM_PARAM_TEXT) {
+        json_object_set_new(json, "min", json_integer(p->min));
+        json_object_set_new(json, "max", json_integer(p->max));
+    }
+    return json;
+}
+
+static json_t *part_json(const char *name, const char *summary, const char *origin,
+                         const struct hm_param *params) {
+    json_t *list = json_array();
+    for (; params && params->name; params++)
+        json_array_append_new(list, param_json(params));
+    return json_pack("{s:s, s:s, s:s, s:o}", "name", name, "summary", summary, "origin",
+                     origin ? origin : "", "params", list);
+}
+
+static json_t *allocators_json(void) {
+    size_t count;
+    json_t *all = json_array();
+    const struct hm_allocator *const *parts = hm_allocators(&count);
+    for (size_t i = 0; i < count; i++) {
+        const struct hm_allocator *a = parts[i];
+        char path[PATH_MAX] = "";
+        bool missing = a->library && hm_library_find(a->library, path, sizeof path);
+        json_t *json = part_json(a->name, a->summary, a->origin, a->params);
+        if (a->library)
+            json_object_set_new(json, "library", json_string(missing ? a->library : path));
+        if (missing)
+            json_object_set_new(json, "missing", json_string(a->package));
+        json_array_append_new(all, json);
+    }
+    return all;
+}
+
+static json_t *collectors_json(void) {
+    size_t count;
+    json_t *all = json_array();
+    const struct hm_collector *const *parts = hm_collectors(&count);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(
+            all, part_json(parts[i]->name, parts[i]->summary, parts[i]->origin, parts[i]->params));
+    return all;
+}
+
+static json_t *workloads_json(void) {
+    const char *names[128];
+    size_t count = hm_part_names("workload", names, 128);
+    json_t *all = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const struct hm_workload *w = hm_workload_find(names[i]);
+        json_t *json = part_json(w->name, w->summary, w->origin, w->params);
+        json_object_set_new(json, "kind",
+                            json_string(w->kind == HM_WORKLOAD_OBJECT ? "object" : "heap"));
+        json_object_set_new(json, "stresses", json_string(w->stresses));
+        json_object_set_new(json, "op", json_string(w->op));
+        json_array_append_new(all, json);
+    }
+    return all;
+}
+
+static void take_figure(void *arg, const char *name, const char *title) {
+    json_array_append_new(arg, part_json(name, title, "", NULL));
+}
+
+static json_t *figures_json(void) {
+    char plots[PATH_MAX];
+    json_t *all = json_array();
+    if (hm_data_path("plots", plots, sizeof plots) == 0)
+        hm_plot_list(plots, take_figure, all);
+    return all;
+}
+
+static json_t *metrics_json(void) {
+    size_t count;
+    json_t *all = json_array();
+    const struct hm_metric *metrics = hm_metrics(&count);
+    for (size_t i = 0; i < count; i++) {
+        json_t *json = part_json(metrics[i].name, metrics[i].summary, "", NULL);
+        json_object_set_new(json, "unit", json_string(metrics[i].unit));
+        json_object_set_new(json, "better", json_string(hm_better_name(metrics[i].better)));
+        json_array_append_new(all, json);
+    }
+    return all;
+}
+
+static const struct kind {
+    const char *name;
+    json_t *(*json)(void);
+} kinds[] = {{"allocators", allocators_json},
+             {"collectors", collectors_json},
+             {"workloads", workloads_json},
+             {"figures", figures_json},
+             {"metrics", metrics_json}};
+
+enum {
+    KINDS = sizeof kinds / sizeof *kinds,
+    WIDTH = 78,
+};
+
+/* Print words between a left margin and the page's width. The cursor stands at `column`. */
+static void put_wrapped(const char *text, int column, int margin) {
+    while (*text) {
+        int word = (int)strcspn(text, " ");
+        if (column + 1 + word > WIDTH && column > margin) {
+            printf("\n%*s", margin, "");
+            column = margin;
+        }
+        column += printf("%s%.*s", column > margin ? " " : "", word, text);
+        text += word + (text[word] == ' ');
+    }
+    putchar('\n');
+}
+
+static void put_param(const json_t *p) {
+    char text[512];
+    char initial[64] = "";
+    const json_t *value = json_object_get(p, "default");
+    const char *choices = json_string_value(json_object_get(p, "choices"));
+    const char *unit = json_string_value(json_object_get(p, "unit"));
+    if (json_is_integer(value))
+        snprintf(initial, sizeof initial, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else
+        snprintf(initial, sizeof initial, "%s", json_string_value(value));
+    int column = printf("      %s=%s", json_string_value(json_object_get(p, "name")), initial);
+    if (choices)
+        snprintf(text, sizeof text, "%s: %s", choices,
+                 json_string_value(json_object_get(p, "help")));
+    else if (json_is_integer(value))
+        snprintf(text, sizeof text, "%s (%" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT "%s%s)",
+                 json_string_value(json_object_get(p, "help")),
+                 json_integer_value(json_object_get(p, "min")),
+                 json_integer_value(json_object_get(p, "max")), *unit ? " " : "", unit);
+    else
+        snprintf(text, sizeof text, "%s", json_string_value(json_object_get(p, "help")));
+    if (column < 24)
+        column += printf("%*s", 24 - column, "");
+    put_wrapped(text, column, 24);
+}
+
+static void put_labelled(const json_t *part, const char *key) {
+    const char *text = json_string_value(json_object_get(part, key));
+    if (text && *text) {
+        printf("    %s: ", key);
+        put_wrapped(text, 6 + (int)strlen(key), 6);
+    }
+}
+
+static void put_part(const json_t *part) {
+    static const char *const keys[] = {"stresses", "op", "origin", "unit", "better", "library"};
+    size_t i;
+    const json_t *param;
+    const char *missing = json_string_value(json_object_get(part, "missing"));
+    int column = printf("  %-16s", json_string_value(json_object_get(part, "name")));
+    put_wrapped(json_string_value(json_object_get(part, "summary")), column, 18);
+    if (missing)
+        printf("    not installed: package %s\n", missing);
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+        put_labelled(part, keys[k]);
+    json_array_foreach(json_object_get(part, "params"), i, param) {
+        put_param(param);
+    }
+}
+
+static void put_table(const json_t *all) {
+    const char *kind;
+    const json_t *parts;
+    bool first = true;
+    json_object_foreach((json_t *)all, kind, parts) {
+        size_t i;
+        const json_t *part;
+        printf("%s%s\n", first ? "" : "\n", kind);
+        first = false;
+        json_array_foreach(parts, i, part) {
+            put_part(part);
+        }
+    }
+}
+
+static int usage_error(const char *format, const char *word) {
+    fputs("heapmark list: ", stderr);
+    fprintf(stderr, format, word);
+    fputc('\n', stderr);
+    return HM_EXIT_USAGE;
+}
+
+static int unknown_kind(const char *word) {
+    const char *names[KINDS];
+    for (size_t i = 0; i < KINDS; i++)
+        names[i] = kinds[i].name;
+    const char *near = hm_nearest(word, names, KINDS);
+    fprintf(stderr, "heapmark list: unknown kind '%s'; ", word);
+    if (near)
+        fprintf(stderr, "did you mean '%s'?\n", near);
+    else
+        fputs("there are allocators, collectors, workloads, figures, metrics\n", stderr);
+    return HM_EXIT_USAGE;
+}
+
+static int list_all(const char *wanted, bool as_json) {
+    json_t *all = json_object();
+    for (size_t i = 0; i < KINDS; i++)
+        if (!wanted || strcmp(kinds[i].name, wanted) == 0)
+            json_object_set_new(all, kinds[i].name, kinds[i].json());
+    if (!json_object_size(all)) {
+        json_decref(all);
+        return unknown_kind(wanted);
+    }
+    if (as_json) {
+        json_dumpf(all, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else {
+        put_table(all);
+    }
+    json_decref(all);
+    return HM_EXIT_OK;
+}
+
+static int run(int argc, char **argv) {
+    static const struct option options[] = {{"format", required_argument, NULL, 'f'},
+                                            {NULL, 0, NULL, 0}};
+    bool as_json = false;
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option != 'f')
+            return usage_error("unknown option '%s'; see 'heapmark list --help'", argv[optind - 1]);
+        if (strcmp(optarg, "json") != 0 && strcmp(optarg, "table") != 0)
+            return usage_error("--format=%s: must be table or json", optarg);
+        as_json = strcmp(optarg, "json") == 0;
+    }
+    if (argc - optind > 1)
+        return usage_error("one kind at a time: '%s' is one too many", argv[optind + 1]);
+    return list_all(argv[optind], as_json);
+}
+
+static const struct hm_command list = {
+    .name = "list", .summary = "name the parts, figures and metrics", .usage = usage, .run = run};
+HM_REGISTER(hm_command, list);
