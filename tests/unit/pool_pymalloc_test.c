@@ -1,0 +1,167 @@
+/* pool beside the real pymalloc of libpython 3.11: the same requests must give the same pools in each
+ * class and the same arenas.
+ *
+ * The interpreter is never started, so that nothing but this test uses its allocator; and its arenas
+ * come from here, aligned as ours, since one that is not loses a pool.
+ * needs: python-3.11-embed */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "allocators/pool.h"
+#include "allocators/pool_heap.h"
+#include "tests/unit/pool_open.h"
+#include "workloads/scratch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+extern int _PyObject_DebugMallocStats(FILE *out);
+
+enum {
+    CLASSES = 32,
+    SLOTS = 40000,
+    OPERATIONS = 1000000,
+    PHASE = 25000, /* operations between two changes of the script's habits */
+    LARGEST = 540, /* some requests are not for the pools */
+};
+
+static uint64_t python_arenas;
+
+static void *python_map(void *context, size_t bytes) {
+    (void)context;
+    python_arenas++;
+    return aligned_alloc(bytes, bytes);
+}
+
+static void python_unmap(void *context, void *arena, size_t bytes) {
+    (void)context;
+    (void)bytes;
+    python_arenas--;
+    free(arena);
+}
+
+/* The table of used classes, as CPython prints it: class, size, pools, blocks, free blocks. */
+static void read_census(struct hm_pool_census census[CLASSES]) {
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    _PyObject_DebugMallocStats(out);
+    fclose(out);
+    memset(census, 0, CLASSES * sizeof *census);
+    char *save, *line = strtok_r(text, "\n", &save);
+    for (; line && !strstr(line, "# arenas allocated"); line = strtok_r(NULL, "\n", &save)) {
+        unsigned class;
+        unsigned long size, pools, used, unused;
+        if (sscanf(line, "%u %lu %lu %lu %lu", &class, &size, &pools, &used, &unused) == 5) {
+            assert_true(class < CLASSES && size == (class + 1) * 16);
+            census[class] = (struct hm_pool_census){pools, used, unused};
+        }
+    }
+    free(text);
+}
+
+static void assert_same_census(const struct hm_memory *memory) {
+    struct hm_pool_account account;
+    struct hm_pool_census ours[CLASSES], theirs[CLASSES];
+    hm_pool_check(memory->heap, &account, ours);
+    assert_true(account.intact);
+    read_census(theirs);
+    for (int i = 0; i < CLASSES; i++) {
+        assert_int_equal(ours[i].pools, theirs[i].pools);
+        assert_int_equal(ours[i].used_blocks, theirs[i].used_blocks);
+        assert_int_equal(ours[i].free_blocks, theirs[i].free_blocks);
+    }
+}
+
+struct pair {
+    void *ours;
+    void *theirs;
+};
+
+static void take(const struct hm_memory *memory, struct pair *pair, size_t size) {
+    pair->ours = hm_malloc(memory, size);
+    pair->theirs = PyObject_Malloc(size);
+}
+
+static void give(const struct hm_memory *memory, struct pair *pair) {
+    hm_free(memory, pair->ours);
+    PyObject_Free(pair->theirs);
+    *pair = (struct pair){NULL, NULL};
+}
+
+static void resize(const struct hm_memory *memory, struct pair *pair, size_t size) {
+    pair->ours = hm_realloc(memory, pair->ours, size);
+    pair->theirs = PyObject_Realloc(pair->theirs, size);
+}
+
+/* What a phase of the script does: on how many slots, with which sizes, and how often it frees. */
+struct habits {
+    uint64_t span;
+    size_t smallest;
+    size_t sizes;
+    uint64_t free_percent;
+};
+
+static struct habits new_habits(struct hm_random *random) {
+    struct habits habits = {.free_percent = 20 + hm_random_below(random, 80)};
+    habits.span = hm_random_below(random, 2) ? SLOTS : 1 + hm_random_below(random, 100);
+    habits.smallest = hm_random_below(random, LARGEST);
+    habits.sizes = 1 + hm_random_below(random, LARGEST - habits.smallest);
+    return habits;
+}
+
+static void step(const struct hm_memory *memory, struct pair *slots, const struct habits *habits,
+                 struct hm_random *random) {
+    struct pair *slot = &slots[hm_random_below(random, habits->span)];
+    size_t size = habits->smallest + hm_random_below(random, habits->sizes);
+    if (!slot->ours)
+        take(memory, slot, size);
+    else if (hm_random_below(random, 100) < habits->free_percent)
+        give(memory, slot);
+    else if (hm_random_below(random, 4) == 0)
+        resize(memory, slot, size);
+}
+
+static void play(const struct hm_memory *memory, struct pair *slots, uint64_t seed) {
+    struct hm_random random = hm_random_of(seed, 0);
+    struct habits habits = {1, 1, 512, 50};
+    for (int i = 0; i < OPERATIONS; i++) {
+        if (i % PHASE == 0)
+            habits = new_habits(&random);
+        step(memory, slots, &habits, &random);
+        assert_int_equal(memory->heap->arenas, python_arenas);
+        if (i % 997 == 0)
+            assert_same_census(memory);
+    }
+    for (int i = 0; i < SLOTS; i++) {
+        struct pair *slot = &slots[hm_random_below(&random, SLOTS)];
+        give(memory, slot->ours ? slot : &slots[i]);
+        assert_int_equal(memory->heap->arenas, python_arenas);
+    }
+    for (int i = 0; i < SLOTS; i++)
+        give(memory, &slots[i]);
+    assert_same_census(memory);
+}
+
+static void test_same_requests_give_the_same_pools_and_arenas(void **state) {
+    (void)state;
+    static struct pair slots[SLOTS];
+    PyObjectArenaAllocator arenas = {NULL, python_map, python_unmap};
+    PyObject_SetArenaAllocator(&arenas);
+    struct hm_memory memory;
+    assert_int_equal(pool_open(&memory, &(struct pool_setting){.threads = 1}), 0);
+    for (uint64_t seed = 1; seed <= 3; seed++)
+        play(&memory, slots, seed);
+    pool_allocator()->close(memory.heap);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_requests_give_the_same_pools_and_arenas),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
