@@ -103,7 +103,7 @@ __attribute__((noinline, cold)) static void *carve(size_t class) {
     }
     void *block = (void *)next_place(alignment);
     local.next = (uintptr_t)block + bytes;
-    *class_at(block) = (uint32_t)class;
+    *class_at(block) = (uint32_t) class;
     return block;
 }
 

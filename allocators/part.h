@@ -36,7 +36,9 @@ struct hm_value {
 
 /** Register a descriptor: `HM_REGISTER(hm_allocator, pool)` for `static const struct hm_allocator pool`. */
 #define HM_REGISTER(kind, descriptor)                                                              \
-    __attribute__((used, section(#kind "_parts"))) static const struct kind                        \
-        *const hm_registered_##descriptor = &(descriptor)
+    __attribute__((                                                                                \
+        used,                                                                                      \
+        section(#kind "_parts"))) static const struct kind *const hm_registered_##descriptor =     \
+        &(descriptor)
 
 #endif

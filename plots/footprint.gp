@@ -29,7 +29,7 @@ read_panel = "undefine $trace; eval from_csv; \
     } }; \
     eval from_here"
 mib = 1048576.0
-share(r, ns) = 100.0 * ns / longest[r]
+share(r, ns) = minimum(100, 100.0 * ns / longest[r])
 live_x(p) = $1 == live_row(p) && $2 == LIVE ? share($1, $3) : NaN
 arm_x(a) = row_arm[$1] == a && $2 == FOOTPRINT ? share($1, $3) : NaN
 # Every arm does the same work, so one arm's live bytes stand for all: the baseline's, where it has them.

@@ -32,6 +32,7 @@ do for [r = 1:rows] { count[r] = 0; longest[r] = 0; middle[r] = NaN; tail[r] = N
 shortest = 1e300
 key_of(r, ns) = !r ? NaN : (count[r] = count[r] + 1, longest[r] = maximum(longest[r], ns), \
     shortest = minimum(shortest, ns), r * ROW + floor(log10(ns) * FINE))
+set format x '%.0f' # a table has the axis' format, which else cuts the keys
 eval from_csv
 set table $fine
 plot 'series.csv' using (strcol('metric') eq 'pause_ns' ? \
@@ -56,6 +57,7 @@ plot $fine using (row_of_key($1) * ROW + floor(log10(length_of($1)) * BARS)):2 s
 unset table
 note_fullest(r, n) = (fullest[r] = maximum(fullest[r], n), 0)
 stats $bars using (note_fullest(row_of_key($1), $2)) nooutput
+unset format
 bar_low(key) = 10 ** ((key - ROW * row_of_key(key)) / BARS)
 bar_high(key) = bar_low(key) * 10 ** (1 / BARS)
 

@@ -20,6 +20,8 @@ if (!drawn) { print 'the run has one number of threads only'; exit status 77 }
 measured = sum [r = 1:rows] (is_number(stat_median[r]))
 if (!measured) { print 'no operations per second were measured'; exit status 77 }
 
+low(r) = is_number(stat_low[r]) ? stat_low[r] : stat_median[r]
+high(r) = is_number(stat_high[r]) ? stat_high[r] : stat_median[r]
 # The points of a facet, and what could not be measured.
 read_facet = "least = 1e300; most = 0; missing = ''; set print $facet; print '0 0 0 0 0'; \
     do for [a = 1:arms] { \
@@ -27,9 +29,9 @@ read_facet = "least = 1e300; most = 0; missing = ''; set print $facet; print '0 
         do for [p = facet_first[f]:facet_last[f]] { do for [r = panel_first[p]:panel_last[p]] { \
             if (row_arm[r] == a) { \
                 if (is_number(stat_median[r])) { \
-                    print a, panel_threads[p], stat_median[r], stat_low[r], stat_high[r]; \
+                    print a, panel_threads[p], stat_median[r], low(r), high(r); \
                     legend_arm[a] = 1; \
-                    least = minimum(least, stat_median[r]); most = maximum(most, stat_median[r]) \
+                    least = minimum(least, low(r)); most = maximum(most, high(r)) \
                 } else { \
                     absent = absent . sprintf(absent eq '' ? ' at %d' : ', %d', panel_threads[p]) \
                 } \
@@ -79,7 +81,7 @@ page_w = maximum(2 * edge + columns * panel_w + (columns - 1) * 24, 640)
 eval legend_w
 page_h = head_h + legend_h + 16 + (drawn - 1) / columns * panel_h + panel_h + foot_h
 title = headline
-subtitle = rounds_of . ' with its 95 % interval; log scales; grey dots: the baseline, if it scaled perfectly'
+subtitle = sample . '; log scales; grey dots: the baseline, if it scaled perfectly'
 eval open_page
 eval draw_legend
 eval show_labels

@@ -59,7 +59,6 @@ facet_of(p) = panel_workload[p] . (panel_under[p] ne '' ? ', ' . panel_under[p] 
 title_of(p) = facet_of(p) . ', ' . threads_of(p)
 # What the rows of a panel are compared with.
 reference_of(p) = panel_baseline[p] ? row_name[panel_baseline[p]] : ''
-rounds_of = rounds > 0 ? 'median of ' . plural(rounds, 'round') : 'median'
 footer = machine . (cores > 0 ? sprintf(', %s', plural(cores, 'core')) : '') . \
     (date ne '' ? ', ' . substr(date, 1, 10) : '') . (run ne '' ? ', run ' . run : '')
 # A count with its prefix, 12.3 M, and a length of time, 12.3 µs.
@@ -73,7 +72,8 @@ maximum(a, b) = a > b ? a : b
 minimum(a, b) = a < b ? a : b
 
 # Reading: `metric = 'ops_per_second'; eval read_stats` fills these for each row, NaN where the run
-# has nothing. A row is found by its cell's id, in which no backslash may be: gnuplot interprets it.
+# has nothing; `rounds_of` and, with the interval, `sample` say what they are. A row is found by its
+# cell's id, in which no backslash may be: gnuplot interprets it.
 
 array stat_median[rows + 1]
 array stat_low[rows + 1]
@@ -82,19 +82,29 @@ array stat_ratio[rows + 1]
 array stat_ratio_low[rows + 1]
 array stat_ratio_high[rows + 1]
 array stat_verdict[rows + 1]
+array stat_n[rows + 1]
 number(name) = strcol(name) eq 'NA' || strcol(name) eq '' ? NaN : column(name)
 take_stat(id) = sum [r = 1:rows] (row_cell[r] eq id ? take_row(r) : 0)
 take_row(r) = (stat_median[r] = number('median'), stat_low[r] = number('ci_low'), \
     stat_high[r] = number('ci_high'), stat_ratio[r] = number('ratio'), \
     stat_ratio_low[r] = number('ratio_low'), stat_ratio_high[r] = number('ratio_high'), \
-    stat_verdict[r] = strcol('verdict'), 1)
+    stat_verdict[r] = strcol('verdict'), stat_n[r] = number('n'), 1)
 from_csv = "set datafile separator comma; set datafile columnheaders"
 from_here = "set datafile separator whitespace; unset datafile columnheaders"
 read_stats = "do for [r = 1:rows] { stat_median[r] = NaN; stat_low[r] = NaN; stat_high[r] = NaN; \
-    stat_ratio[r] = NaN; stat_ratio_low[r] = NaN; stat_ratio_high[r] = NaN; stat_verdict[r] = '' }; \
+    stat_ratio[r] = NaN; stat_ratio_low[r] = NaN; stat_ratio_high[r] = NaN; stat_verdict[r] = ''; \
+    stat_n[r] = NaN }; \
     eval from_csv; set table $unused; \
     plot 'stats.csv' using (strcol('metric') eq metric ? take_stat(strcol('cell')) : 0) with table; \
-    unset table; eval from_here"
+    unset table; eval from_here; \
+    fewest = 1e9; most_rounds = 0; intervals = 0; \
+    do for [r = 1:rows] { if (is_number(stat_n[r])) { \
+        fewest = minimum(fewest, stat_n[r]); most_rounds = maximum(most_rounds, stat_n[r]); \
+        intervals = intervals || is_number(stat_low[r]) \
+    } }; \
+    rounds_of = 'median of n = ' . (fewest < most_rounds ? sprintf('%d to ', fewest) : '') . \
+        plural(most_rounds, 'round'); \
+    sample = rounds_of . (intervals ? ' with its 95 % interval' : ', too few for an interval')"
 
 # The page: `page_w = ..; page_h = ..; title = ..; subtitle = ..; eval open_page` writes the title and
 # the footer. Labels may follow, until `eval show_labels`. The panels lie between y = head_h and

@@ -1,14 +1,14 @@
 # Operations per second of each arm, relative to the baseline
 metric = 'ops_per_second'
 eval read_stats
-measured = rows ? sum [r = 1:rows] (is_number(stat_median[r])) : 0
+measured = sum [r = 1:rows] (is_number(stat_median[r]))
 if (!measured) { print 'no operations per second were measured'; exit status 77 }
 
 # A row shows its ratio to the panel's baseline, and the baseline itself stands at 1.
 times = text ? 'x' : '×'
 ratio(r) = row_kind[r] == BASELINE && is_number(stat_median[r]) ? 1 : stat_ratio[r]
-low(r) = row_kind[r] == BASELINE ? ratio(r) : stat_ratio_low[r]
-high(r) = row_kind[r] == BASELINE ? ratio(r) : stat_ratio_high[r]
+low(r) = row_kind[r] != BASELINE && is_number(stat_ratio_low[r]) ? stat_ratio_low[r] : ratio(r)
+high(r) = row_kind[r] != BASELINE && is_number(stat_ratio_high[r]) ? stat_ratio_high[r] : ratio(r)
 digits(v) = v < 0.1 ? '%.3f' : v < 9.995 ? '%.2f' : '%.1f'
 value_of(r) = is_number(ratio(r)) ? sprintf(digits(ratio(r)), ratio(r)) . times : ''
 name_of(r) = elide(row_name[r], text ? 20 : 32) . \
@@ -20,13 +20,13 @@ note_of(r) = is_number(ratio(r)) ? '' : is_number(stat_median[r]) ? short(stat_m
 least = 0.95
 most = 1.05
 do for [r = 1:rows] {
-    if (is_number(low(r))) { least = minimum(least, low(r)); most = maximum(most, high(r)) }
+    if (is_number(ratio(r))) { least = minimum(least, low(r)); most = maximum(most, high(r)) }
 }
 near = least > 0.72 && most < 1.39
 least = near ? minimum(least / 1.02, 0.88) : least / 1.1
 most = near ? maximum(most * 1.02, 1.14) : most * 1.1
 step = log(most / least) / log(2) > 6 ? 4.0 : 2.0
-tick(v) = sprintf('%g', v) . times
+tick(v) = (v < 0.4 ? sprintf('1/%g', 1 / v) : sprintf('%g', v)) . times
 set_axis = "set logscale x 2; set xrange [least:most]; \
     if (near) { \
         set xtics (tick(0.8) 0.8, tick(0.9) 0.9, tick(1) 1, tick(1.1) 1.1, tick(1.25) 1.25) \
@@ -45,8 +45,7 @@ mark(r) = row_kind[r] == FLOOR ? 4 : row_kind[r] == AGAIN ? 5 : \
 read_panel = "set print $panel; print '# row line ratio low high mark'; \
     do for [r = panel_first[p]:panel_last[p]] { \
         if (is_number(ratio(r))) { \
-            print r, r - panel_first[p] + 1, ratio(r), is_number(low(r)) ? low(r) : ratio(r), \
-                is_number(high(r)) ? high(r) : ratio(r), mark(r) \
+            print r, r - panel_first[p] + 1, ratio(r), low(r), high(r), mark(r) \
         } \
     }; \
     print 0, 0, 1, 1, 1, 0; unset print"
@@ -104,7 +103,7 @@ do for [b = 1:bands] {
 page_h = band_top[bands + 1] + foot_h
 
 title = headline
-subtitle = rounds_of . ' with its 95 % interval; log scale'
+subtitle = sample . '; log scale'
 eval open_page
 array mark_name[5] = ['faster', 'slower', 'no difference shown', 'the harness itself', 'the baseline again']
 array mark_shape[5] = [9, 11, 7, 5, 6]

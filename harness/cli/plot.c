@@ -90,17 +90,17 @@ static int parse_format(const char *word, enum hm_plot_format *out) {
     return EINVAL;
 }
 
-static int draw(const char *run_dir, struct hm_plot_options *options) {
+static int draw(const char *run_dir, struct hm_plot_options options) {
     struct hm_error error;
     char plots[PATH_MAX];
     if (hm_data_path("plots", plots, sizeof plots)) {
         fputs("heapmark plot: the scripts of the figures are missing: plots/\n", stderr);
         return HM_EXIT_FAILED;
     }
-    options->plots_dir = plots;
-    if (options->figure && check_figure(options) != HM_EXIT_OK)
+    options.plots_dir = plots;
+    if (options.figure && check_figure(&options) != HM_EXIT_OK)
         return HM_EXIT_USAGE;
-    int bad = hm_plot_run(run_dir, options, &error);
+    int bad = hm_plot_run(run_dir, &options, &error);
     if (bad)
         fprintf(stderr, "heapmark plot: %s\n", error.line);
     if (!bad)
@@ -131,7 +131,7 @@ static int run(int argc, char **argv) {
         return usage_error("which run? give its folder, as %s", "results/latest");
     if (argc - optind > 1)
         return usage_error("one run at a time: '%s' is one too many", argv[optind + 1]);
-    return draw(argv[optind], &options);
+    return draw(argv[optind], options);
 }
 
 static const struct hm_command plot = {

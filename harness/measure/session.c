@@ -110,7 +110,6 @@ static void keep_findings(struct hm_cell *cell, const struct hm_outcome *outcome
 /* One process of one cell in one round, and its rows. */
 static int measure_cell(struct hm_session *s, size_t cell, struct hm_sample_place *place,
                         struct hm_error *error) {
-    char started[32];
     char name[64];
     char gbench[PATH_MAX] = "";
     struct hm_outcome outcome;
@@ -124,9 +123,8 @@ static int measure_cell(struct hm_session *s, size_t cell, struct hm_sample_plac
                            .spin_ns = place->pass == HM_PASS_TIME ? spin_of(c) : 0,
                            .salt = hm_shuffle_salt(s->plan->seed, cell, place->round),
                            .gbench = gbench};
-    utc_now(started);
+    utc_now(place->started_utc);
     place->cell = c;
-    place->started_utc = started;
     int bad = spawn(s, cell, &how, &outcome, error);
     if (bad)
         return bad;
@@ -150,11 +148,9 @@ static int measure_cell(struct hm_session *s, size_t cell, struct hm_sample_plac
 }
 
 static int write_skip(struct hm_session *s, size_t cell, struct hm_error *error) {
-    char started[32];
-    utc_now(started);
     struct hm_outcome outcome = {.status = HM_STATUS_SKIP};
-    const struct hm_sample_place place = {
-        .cell = &s->plan->cells[cell], .pass = HM_PASS_TIME, .started_utc = started};
+    struct hm_sample_place place = {.cell = &s->plan->cells[cell], .pass = HM_PASS_TIME};
+    utc_now(place.started_utc);
     if (*done_flag(s, HM_PASS_TIME, cell, 0))
         return 0;
     snprintf(outcome.reason, sizeof outcome.reason, "%s", s->plan->cells[cell].skip);
@@ -164,11 +160,10 @@ static int write_skip(struct hm_session *s, size_t cell, struct hm_error *error)
 
 /* How long one unit takes in this cell. A failure is a row: its cell is then not measured. */
 static int calibrate_cell(struct hm_session *s, size_t cell, struct hm_error *error) {
-    char started[32];
     struct hm_outcome outcome;
     struct hm_cell *c = &s->plan->cells[cell];
-    utc_now(started);
-    const struct hm_sample_place place = {.cell = c, .pass = HM_PASS_TIME, .started_utc = started};
+    struct hm_sample_place place = {.cell = c, .pass = HM_PASS_TIME};
+    utc_now(place.started_utc);
     struct hm_spawn how = {.pass = HM_PASS_CALIBRATE,
                            .units = (uint64_t)(s->plan->target_s * calibration_part * 1e9),
                            .spin_ns = (uint64_t)(warmup_s * 1e9 / 4),

@@ -30,6 +30,8 @@ static bool is_empty(const char *path) {
 static int make_folders(const char *path) {
     char part[PATH_MAX];
     snprintf(part, sizeof part, "%s", path);
+    if (!part[0])
+        return ENOENT;
     for (char *at = part + 1; *at; at++) {
         if (*at != '/')
             continue;

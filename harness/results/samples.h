@@ -22,7 +22,7 @@ struct hm_sample_place {
     enum hm_pass pass;
     unsigned round;
     unsigned position; /* in the order of the round */
-    const char *started_utc;
+    char started_utc[32];
 };
 
 /** Open both files for appending; a torn last line of a killed run is cut off.

@@ -143,7 +143,7 @@ static void test_figure_has_arms_ratios_machine_and_run(void **state) {
         skip();
     assert_int_equal(draw("throughput", HM_PLOT_FILES, PLOTS, &error), 0);
     assert_int_equal(told.files, 2);
-    static const char *const texts[] = {"higher is better", "median of 12 rounds",
+    static const char *const texts[] = {"higher is better", "median of n = 12 rounds",
                                         "churn, 1 thread",  "relative to system",
                                         ">pool<",           ">1.50×<",
                                         "floor (harness)",  "system again (A/A)",
@@ -153,6 +153,22 @@ static void test_figure_has_arms_ratios_machine_and_run(void **state) {
         if (!holds("plots/throughput.svg", texts[i]))
             fail_msg("no '%s' in the figure", texts[i]);
     assert_true(stands("plots/throughput.png"));
+}
+
+/* Where a point without an interval is drawn, the axis reaches. */
+static void test_axis_reaches_a_ratio_that_has_no_interval(void **state) {
+    (void)state;
+    struct hm_error error;
+    put_file("stats.csv",
+             STATS_HEAD "w/system/-/t1/none,system,-,w,,1,ops_per_second,op/s,higher,2,1,1,1,NA,NA,"
+                        "w/system/-/t1/none,1,NA,NA,NA\n"
+                        "w/pool/-/t1/none,pool,-,w,,1,ops_per_second,op/s,higher,2,9,9,9,NA,NA,"
+                        "w/system/-/t1/none,9,NA,NA,NA\n");
+    if (!has_gnuplot())
+        skip();
+    assert_int_equal(draw("throughput", HM_PLOT_SVG, PLOTS, &error), 0);
+    assert_true(holds("plots/throughput.svg", ">8×<"));
+    assert_true(holds("plots/throughput.svg", "2 rounds, too few for an interval"));
 }
 
 static void test_failed_cell_is_named_and_has_no_ratio(void **state) {
@@ -362,6 +378,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(test_text_for_gnuplot_is_one_quoted_string),
         IN_FOLDER(test_figure_has_arms_ratios_machine_and_run),
+        IN_FOLDER(test_axis_reaches_a_ratio_that_has_no_interval),
         IN_FOLDER(test_failed_cell_is_named_and_has_no_ratio),
         IN_FOLDER(test_hostile_names_are_only_text),
         IN_FOLDER(test_hostile_folder_is_only_a_folder),

@@ -35,8 +35,9 @@ struct trees {
     uint64_t nodes; /* that were counted in them */
 };
 
+/* 2^(max_depth - depth + MIN_DEPTH), for depths up to max_depth. */
 static uint64_t trees_of_depth(unsigned depth, unsigned max_depth) {
-    return (uint64_t)1 << (max_depth - depth + MIN_DEPTH);
+    return ((uint64_t)1 << MIN_DEPTH << max_depth) >> depth;
 }
 
 static uint64_t ops_per_unit(const struct hm_value *values) {
