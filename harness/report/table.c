@@ -145,10 +145,9 @@ static void put_legend(FILE *out, const struct lines *all) {
     bool open = false;
     for (const struct line *l = all->first; l; l = l->next)
         open = open || strncmp(l->verdict, "needs", 5) == 0;
-    fputs(
-        "\nspeed: operations per second against the baseline, 2 is twice as fast; collectors are\n"
-        "compared on the first allocator, allocators under the same collector.\n",
-        out);
+    fputs("\nspeed: operations per second against the baseline; 2 is twice as fast. Collectors\n"
+          "are compared on the first allocator, allocators under the same collector.\n",
+          out);
     if (open)
         fputs("needs ~N: inconclusive; about N rounds would settle it (--rounds N).\n", out);
 }
