@@ -13,9 +13,8 @@
  * other pool is claimed or given back (settle); until then it is as good as the pool that CPython
  * would claim, for it is the last that its class takes from.
  *
- * The fast paths have no branch that goes now this way, now that: whether a malloc was the one to
- * fill its pool is as good as random in a heap that churns, and so is written as a choice of where
- * to store. */
+ * Whether a malloc is the one to fill its pool is as good as random in a heap that churns; so it is
+ * no branch, but a choice of where to store. */
 #include "allocators/pool_heap.h"
 
 #include "allocators/libc.h"
@@ -126,8 +125,6 @@ static inline struct hm_pool *pool_of(const void *block, unsigned arena_bits, un
     return (struct hm_pool *)(base + index * sizeof(struct hm_pool) + headers);
 }
 
-static void *take_first(struct hm_heap *heap, struct hm_pool_class *class);
-
 /* `pool` is the head of the class, and has a free block. */
 static inline void *pop(struct hm_heap *heap, struct hm_pool_class *class, struct hm_pool *pool) {
     void *block = pool->free;
@@ -143,19 +140,20 @@ static inline void *pop(struct hm_heap *heap, struct hm_pool_class *class, struc
     return block;
 }
 
+__attribute__((noinline)) static void *take_first(struct hm_heap *heap,
+                                                  struct hm_pool_class *class) {
+    if (start_pool(heap, class))
+        return pop(heap, class, class->head);
+    return hm_malloc(&heap->inner, class->bytes);
+}
+
+/* `size` is small. */
 static inline void *take(struct hm_heap *heap, size_t size) {
     struct hm_pool_class *class = &heap->classes[(size - 1) >> HM_POOL_STEP_BITS];
     struct hm_pool *pool = class->head;
     if (UNLIKELY(!pool->free))
         return take_first(heap, class);
     return pop(heap, class, pool);
-}
-
-__attribute__((noinline)) static void *take_first(struct hm_heap *heap,
-                                                  struct hm_pool_class *class) {
-    if (start_pool(heap, class))
-        return pop(heap, class, class->head);
-    return hm_malloc(&heap->inner, class->bytes);
 }
 
 /* `block` is ours. */
@@ -459,8 +457,7 @@ static const struct hm_allocator hm_pool_allocator = {
     .abi = HM_ALLOCATOR_ABI,
     .name = "pool",
     .summary = "pymalloc's design: size classes in pools, pools in arenas, fullest arena first",
-    .origin =
-        "CPython 3.11, Objects/obmalloc.c (Neil Schemenauer's radix tree and Tim Peters's arenas)",
+    .origin = "CPython 3.11, Objects/obmalloc.c (pymalloc, by Vladimir Marangozov)",
     .params = params,
     .caps = HM_CAP_THREADS,
     .open = open_heap,

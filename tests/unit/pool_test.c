@@ -218,6 +218,26 @@ static void test_arenas_are_given_back_when_all_is_freed(void **state) {
     closed(&memory);
 }
 
+static uint64_t footprint_after_cycle(const struct hm_memory *memory) {
+    static void *blocks[SLOTS];
+    for (int i = 0; i < SLOTS; i++)
+        blocks[i] = hm_malloc(memory, 512);
+    for (int i = 0; i < SLOTS; i++)
+        hm_free(memory, blocks[i]);
+    assert_int_equal(stats_of(memory).arenas, 1);
+    return stats_of(memory).footprint_bytes >> 20;
+}
+
+static void test_arenas_that_the_heap_comes_back_for_stay_mapped(void **state) {
+    (void)state;
+    struct hm_memory memory = opened((struct pool_setting){.spare = 2});
+    assert_int_equal(footprint_after_cycle(&memory), 1);
+    assert_int_equal(footprint_after_cycle(&memory), 3);
+    assert_int_equal(footprint_after_cycle(&memory), 3);
+    assert_true(account_of(&memory).intact);
+    closed(&memory);
+}
+
 static void test_pool_whose_last_block_came_back_is_unused(void **state) {
     (void)state;
     struct hm_memory memory = opened((struct pool_setting){.threads = 1});
@@ -395,6 +415,7 @@ int main(void) {
         cmocka_unit_test(test_realloc_stays_unless_it_shrinks_by_a_quarter),
         cmocka_unit_test(test_calloc_clears_a_dirty_block_and_checks_its_product),
         cmocka_unit_test(test_arenas_are_given_back_when_all_is_freed),
+        cmocka_unit_test(test_arenas_that_the_heap_comes_back_for_stay_mapped),
         cmocka_unit_test(test_pool_whose_last_block_came_back_is_unused),
         cmocka_unit_test(test_other_requests_go_to_the_inner_heap),
         cmocka_unit_test(test_failing_realloc_leaves_the_block),
