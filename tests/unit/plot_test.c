@@ -290,7 +290,8 @@ static void test_text_figure_has_at_most_80_columns(void **state) {
 static void test_missing_gnuplot_has_its_own_code(void **state) {
     (void)state;
     struct hm_error error;
-    char *path = strdup(getenv("PATH"));
+    const char *usual = getenv("PATH");
+    char *path = strdup(usual ? usual : "/usr/bin:/bin");
     put_run("churn", "pool");
     setenv("PATH", in_folder("nothing"), 1);
     int bad = draw(NULL, HM_PLOT_FILES, PLOTS, &error);

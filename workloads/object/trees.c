@@ -37,7 +37,7 @@ struct trees {
 
 /* 2^(max_depth - depth + MIN_DEPTH), for depths up to max_depth. */
 static uint64_t trees_of_depth(unsigned depth, unsigned max_depth) {
-    return ((uint64_t)1 << MIN_DEPTH << max_depth) >> depth;
+    return (uint64_t)1 << ((max_depth + MIN_DEPTH - depth) & 63);
 }
 
 static uint64_t ops_per_unit(const struct hm_value *values) {
