@@ -100,11 +100,13 @@ static int spawn(const struct hm_session *s, size_t cell, struct hm_spawn *how,
 }
 
 /* What the process found out about itself stands in run.json. */
-static void keep_findings(struct hm_cell *cell, const struct hm_outcome *outcome) {
+static void keep_findings(struct hm_cell *cell, struct hm_outcome *outcome) {
     if (outcome->proof[0])
         snprintf(cell->proof, sizeof cell->proof, "%s", outcome->proof);
     if (outcome->pins[0])
         snprintf(cell->pinned, sizeof cell->pinned, "%s", outcome->pins);
+    if (outcome->status == HM_STATUS_OK && strstr(outcome->pins, "failed:"))
+        snprintf(outcome->reason, sizeof outcome->reason, "not pinned as asked");
 }
 
 /* One process of one cell in one round, and its rows. */

@@ -115,9 +115,8 @@ static void put_row(FILE *out, const struct hm_samples *s, const struct row *row
     fprintf(out, ",%s,%s,%" PRIu64 ",%s,", metric ? metric->unit : "",
             hm_better_name(metric ? metric->better : HM_BETTER_NEITHER), row->outcome->ops,
             hm_status_name(row->outcome->status));
-    hm_csv_put_text(out, row->outcome->status == HM_STATUS_OK && group->oversubscribed
-                             ? "oversubscribed"
-                             : row->outcome->reason);
+    hm_csv_put_text(out, !row->outcome->reason[0] && group->oversubscribed ? "oversubscribed"
+                                                                           : row->outcome->reason);
     fprintf(out, ",%s\n", row->place->started_utc);
 }
 
