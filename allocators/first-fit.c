@@ -8,7 +8,7 @@
  *
  * Invariants
  *   A bit of `boundaries` is set exactly where two different things meet, so that a block's length
- * is the distance to the next bit, and whether a boundary starts a block or a run is the index's
+ *   is the distance to the next bit, and whether a boundary starts a block or a run is the index's
  *   knowledge. A pointer is a block's if its bit is set and its granule is not free: whatever is
  *   given to free, nothing else is ever changed.
  *   All of it lies outside of the array, whose bytes belong to the blocks alone.
@@ -33,11 +33,7 @@ enum fit {
 };
 
 enum {
-    PARAM_SIZE,
-    PARAM_ALIGN,
-    PARAM_INDEX,
-    PARAM_FIT,
-    PARAM_LOCK,
+    NEAR_WORDS = 5, /* of boundaries, which are searched at once */
 };
 
 struct hm_heap {
@@ -59,8 +55,7 @@ struct hm_heap {
 };
 
 struct block {
-    uint32_t offset;
-    uint32_t length;
+    uint32_t offset, length;
 };
 
 static void lock(struct hm_heap *heap) {
@@ -77,21 +72,29 @@ static void set_boundary(struct hm_heap *heap, uint32_t at) {
     heap->boundaries[at / 64] |= (uint64_t)1 << (at % 64);
 }
 
-static void clear_boundary(struct hm_heap *heap, uint32_t at) {
-    heap->boundaries[at / 64] &= ~((uint64_t)1 << (at % 64));
+static void clear_boundary_if(struct hm_heap *heap, uint32_t at, bool condition) {
+    heap->boundaries[at / 64] &= ~((uint64_t)condition << (at % 64));
 }
 
 static bool is_boundary(const struct hm_heap *heap, uint32_t at) {
     return heap->boundaries[at / 64] >> (at % 64) & 1;
 }
 
-/* The first boundary behind `at`; the array's end is one. */
+/* The first boundary behind `at`; the array's end is one. The words that most blocks need are
+ * searched without a branch: a mispredicted one would wait for the memory that they come from, and
+ * keep the index from starting. */
 static inline uint32_t next_boundary(const struct hm_heap *heap, uint32_t at) {
-    size_t i = (at + 1) / 64;
-    uint64_t word = heap->boundaries[i] & (~UINT64_C(0) << ((at + 1) % 64));
-    while (!word)
-        word = heap->boundaries[++i];
-    return (uint32_t)(i * 64 + (unsigned)__builtin_ctzll(word));
+    size_t first = (at + 1) / 64;
+    const uint64_t *words = heap->boundaries + first;
+    uint64_t head = words[0] & (~UINT64_C(0) << ((at + 1) % 64));
+    unsigned found = (unsigned)(head != 0) | (unsigned)(words[1] != 0) << 1 |
+                     (unsigned)(words[2] != 0) << 2 | (unsigned)(words[3] != 0) << 3 |
+                     (unsigned)(words[4] != 0) << 4;
+    size_t i = (unsigned)__builtin_ctz(found | 1u << NEAR_WORDS);
+    while (__builtin_expect(i >= NEAR_WORDS && !words[i], 0))
+        i++;
+    uint64_t word = i == 0 ? head : words[i];
+    return (uint32_t)((first + i) * 64 + (unsigned)__builtin_ctzll(word));
 }
 
 /* How many granules hold `size` bytes. @return HM_NO_RUN for more than there can be */
@@ -129,10 +132,6 @@ static uint64_t align_offset(const struct hm_heap *heap, uint32_t offset, size_t
     return up < at ? UINT64_MAX >> 1 : offset + ((up - at) >> heap->shift);
 }
 
-static bool is_better(enum fit fit, uint32_t length, uint32_t best) {
-    return fit == FIT_BEST ? length < best : length > best;
-}
-
 /* The place for a block among the runs that end behind `from`, under any fit. */
 static uint32_t search(struct hm_heap *heap, uint32_t from, uint32_t length, size_t alignment) {
     uint32_t place = HM_NO_RUN, chosen = 0;
@@ -141,7 +140,8 @@ static uint32_t search(struct hm_heap *heap, uint32_t from, uint32_t length, siz
         uint64_t at = align_offset(heap, run.offset, alignment);
         if (at + length > run.offset + run.length)
             continue;
-        if (place == HM_NO_RUN || is_better(heap->fit, run.length, chosen)) {
+        bool better = heap->fit == FIT_BEST ? run.length < chosen : run.length > chosen;
+        if (place == HM_NO_RUN || better) {
             place = (uint32_t)at;
             chosen = run.length;
         }
@@ -215,10 +215,8 @@ static inline bool give(struct hm_heap *heap, uint32_t offset, uint32_t length) 
     unsigned given = heap->index.give(heap->runs, offset, length);
     if (given & HM_GIVEN_REFUSED)
         return false;
-    if (given & HM_GIVEN_LEFT)
-        clear_boundary(heap, offset);
-    if (given & HM_GIVEN_RIGHT)
-        clear_boundary(heap, offset + length);
+    clear_boundary_if(heap, offset, given & HM_GIVEN_LEFT);
+    clear_boundary_if(heap, offset + length, given & HM_GIVEN_RIGHT);
     heap->live_granules -= length;
     return true;
 }
@@ -244,7 +242,7 @@ static void shrink(struct hm_heap *heap, const struct block *block, uint32_t len
 static void extend(struct hm_heap *heap, const struct block *block, uint32_t more) {
     uint32_t end = block->offset + block->length;
     heap->index.claim(heap->runs, end, more);
-    clear_boundary(heap, end);
+    clear_boundary_if(heap, end, true);
     heap->live_blocks--;
     hand_out(heap, end, more);
 }
@@ -377,13 +375,17 @@ static void read_stats(struct hm_heap *heap, struct hm_heap_stats *out) {
 
 /* ---- Opening ---- */
 
-/* The bit of the array's end included, in whole words. */
-static size_t boundary_bytes(const struct hm_heap *heap) {
-    return ((size_t)heap->granules / 64 + 1) * sizeof(uint64_t);
-}
+enum {
+    PARAM_SIZE,
+    PARAM_ALIGN,
+    PARAM_INDEX,
+    PARAM_FIT,
+    PARAM_LOCK,
+};
 
-static size_t array_bytes(const struct hm_heap *heap) {
-    return (size_t)heap->granules << heap->shift;
+/* The bit of the array's end included, and what a search reads behind it. */
+static size_t boundary_bytes(const struct hm_heap *heap) {
+    return ((size_t)heap->granules / 64 + 1 + NEAR_WORDS) * sizeof(uint64_t);
 }
 
 static void close_heap(struct hm_heap *heap) {
@@ -392,7 +394,7 @@ static void close_heap(struct hm_heap *heap) {
     if (heap->boundaries)
         munmap(heap->boundaries, boundary_bytes(heap));
     if (heap->array)
-        munmap(heap->array, array_bytes(heap));
+        munmap(heap->array, (size_t)heap->granules << heap->shift);
     pthread_mutex_destroy(&heap->lock);
     free(heap);
 }
@@ -436,8 +438,8 @@ static const struct hm_param params[] = {
 };
 
 static int map_all(struct hm_heap *heap) {
-    heap->array = hm_map_lazily(array_bytes(heap));
-    heap->boundaries = hm_map_lazily(boundary_bytes(heap));
+    heap->array = hm_map_lazily((size_t)heap->granules << heap->shift);
+    heap->boundaries = hm_map_metadata(boundary_bytes(heap));
     if (!heap->array || !heap->boundaries)
         return ENOMEM;
     heap->runs = heap->index.open(heap->granules);

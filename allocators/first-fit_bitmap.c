@@ -20,7 +20,7 @@ static struct hm_runs *open_bitmap(uint32_t granules) {
     if (!runs)
         return NULL;
     size_t bytes = ((size_t)granules / 64 + 1) * sizeof(uint64_t);
-    *runs = (struct hm_runs){granules, bytes, hm_map_lazily(bytes)};
+    *runs = (struct hm_runs){granules, bytes, hm_map_metadata(bytes)};
     if (!runs->used) {
         free(runs);
         return NULL;

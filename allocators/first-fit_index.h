@@ -67,4 +67,14 @@ static inline void *hm_map_lazily(size_t bytes) {
     return p == MAP_FAILED ? NULL : p;
 }
 
+/** As hm_map_lazily, for metadata. What lies behind the first 2 MiB may come in huge pages: large
+ *  heaps are slow by TLB misses, and small ones stay small. */
+static inline void *hm_map_metadata(size_t bytes) {
+    const size_t small = (size_t)2 << 20;
+    char *p = hm_map_lazily(bytes);
+    if (p && bytes > small)
+        madvise(p + small, bytes - small, MADV_HUGEPAGE);
+    return p;
+}
+
 #endif

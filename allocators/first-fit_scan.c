@@ -20,7 +20,7 @@ static struct hm_runs *open_scan(uint32_t granules) {
     struct hm_runs *runs = malloc(sizeof *runs);
     if (!runs)
         return NULL;
-    *runs = (struct hm_runs){granules, hm_map_lazily(granules)};
+    *runs = (struct hm_runs){granules, hm_map_metadata(granules)};
     if (runs->states)
         return runs;
     free(runs);

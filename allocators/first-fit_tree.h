@@ -10,14 +10,16 @@
  *
  * Invariants
  *   Entries are in ascending order of key and fill a node from the left; unused ones hold NO_KEY
- * and a best of 0, so that no search needs a count and none finds them. All offsets in a child are
- * at least its key, but for the first child of a node, whose key is never relied on; and they are
- * below the next child's key. No leaf but the root is empty. Of two neighbours under one parent,
- * one has more than THIN entries.
+ *   and a best of 0, so that no search needs a count and none finds them.
+ *   All offsets in a child are at least its key and below the next child's. The first key of an
+ *   inner node is 0: the first child takes all that is below the second's key.
+ *   A run lies where its offset belongs; it may reach past the bound of the leaves behind it.
+ *   No leaf but the root is empty. Of two neighbours under one parent, one has more than THIN
+ *   entries.
  *
  * The lowest run that fits is found by going, on each level, to the first entry that is large
- * enough: one vector comparison a level, and no step back. A change climbs only as far as a maximum
- * moves. */
+ * enough: one vector comparison a level, and no step back. A change climbs only as far as a
+ * maximum moves. */
 #include "allocators/first-fit_index.h"
 #include "allocators/first-fit_lanes.h"
 
@@ -90,6 +92,14 @@ static void erase_child(struct node *node, unsigned slot) {
     erase_lane(node->key, slot, NO_KEY);
     erase_lane(node->best, slot, 0);
     erase_lane(node->child, slot, 0);
+    if (slot == 0 && has_entry(node, 0))
+        node->key[0] = 0;
+}
+
+/* The second column that a search will need, while it waits for the first. */
+static inline void prefetch(const uint32_t *lanes) {
+    for (unsigned i = 0; i < HM_LANES; i += 64 / sizeof *lanes)
+        __builtin_prefetch(lanes + i);
 }
 
 /* ---- Paths ---- */
@@ -98,14 +108,12 @@ static void erase_child(struct node *node, unsigned slot) {
 static inline void descend(const struct hm_runs *runs, uint32_t key, struct path *path) {
     struct node *node = &runs->nodes[runs->root];
     for (unsigned level = runs->height; level > 0; level--) {
-        unsigned count = count_at_most(node->key, key);
-        unsigned slot = count - (count > 0);
+        unsigned slot = count_at_most(node->key, key) - 1;
         path->node[level] = node;
         path->slot[level] = slot;
         node = &runs->nodes[node->child[slot]];
     }
-    for (unsigned i = 0; i < HM_LANES; i += 16)
-        __builtin_prefetch(node->best + i);
+    prefetch(node->best);
     path->node[0] = node;
     path->slot[0] = count_at_most(node->key, key);
 }
@@ -115,8 +123,7 @@ static inline void descend_fitting(const struct hm_runs *runs, unsigned level, u
                                    struct path *path) {
     for (; level > 0; level--) {
         struct node *node = &runs->nodes[path->node[level]->child[path->slot[level]]];
-        for (unsigned i = 0; i < HM_LANES; i += 16)
-            __builtin_prefetch(node->key + i);
+        prefetch(node->key);
         path->node[level - 1] = node;
         path->slot[level - 1] = first_at_least(node->best, length);
     }
@@ -200,6 +207,8 @@ static void split(struct hm_runs *runs, struct path *path, unsigned level) {
     insert_child(parent, slot + 1, right->key[0], id);
     parent->best[slot] = largest(left->best);
     parent->best[slot + 1] = largest(right->best);
+    if (level > 0)
+        right->key[0] = 0;
 }
 
 static bool is_full(const struct node *node) {
@@ -218,8 +227,8 @@ __attribute__((noinline, cold)) static void make_room(struct hm_runs *runs, uint
     }
 }
 
-/* Move all of the child behind `slot` into the one at `slot`, if there is room.
- * A first child's key is no bound, so the parent's takes its place. */
+/* Move all of the child behind `slot` into the one at `slot`, if there is room. An inner node's
+ * first key is 0, so its bound in the parent takes its place. */
 static bool merge(struct hm_runs *runs, struct node *parent, unsigned slot, bool leaves) {
     uint32_t id = parent->child[slot + 1];
     struct node *left = &runs->nodes[parent->child[slot]], *right = &runs->nodes[id];
@@ -325,8 +334,8 @@ static inline void cut_head(struct hm_runs *runs, struct path *path, uint32_t le
         move_head(runs, path, length);
         return;
     }
-    leaf->key[slot] += length;
-    leaf->best[slot] = old - length;
+    add_to_lane(leaf->key, slot, length);
+    add_to_lane(leaf->best, slot, -length);
     lowered(runs, path, old);
 }
 
@@ -344,8 +353,8 @@ static uint32_t take(struct hm_runs *runs, uint32_t length) {
     return offset;
 }
 
-/* A stretch whose neighbours are not both in the leaf where it belongs: what it touches is removed,
- * and the whole inserted as new. */
+/* A stretch whose neighbours are not both in the leaf where it belongs, or whose leaf is full: what
+ * it touches is removed, and the whole inserted as new. */
 __attribute__((noinline)) static unsigned give_at_edge(struct hm_runs *runs, uint32_t offset,
                                                        uint32_t length) {
     struct path path;
@@ -372,33 +381,27 @@ __attribute__((noinline)) static unsigned give_at_edge(struct hm_runs *runs, uin
     return given;
 }
 
+/* Which neighbours are free is a coin toss, so nothing branches on it. */
 static unsigned give(struct hm_runs *runs, uint32_t offset, uint32_t length) {
     struct path path;
     descend(runs, offset, &path);
     struct node *leaf = path.node[0];
     unsigned slot = path.slot[0];
-    if (__builtin_expect(slot == 0 || !has_entry(leaf, slot), 0))
+    if (__builtin_expect(slot == 0 || !has_entry(leaf, slot) || is_full(leaf), 0))
         return give_at_edge(runs, offset, length);
-    uint32_t left_end = leaf->key[slot - 1] + leaf->best[slot - 1];
-    bool right = leaf->key[slot] == offset + length;
-    if (left_end == offset) {
-        uint32_t whole = leaf->best[slot - 1] + length + (right ? leaf->best[slot] : 0);
-        leaf->best[slot - 1] = whole;
-        raised(runs, &path, whole);
-        if (right)
-            erase_run(runs, &path, slot);
-        return HM_GIVEN_LEFT | (right ? HM_GIVEN_RIGHT : 0);
-    }
-    if (left_end > offset)
+    uint32_t end = offset + length, left_end = leaf->key[slot - 1] + leaf->best[slot - 1];
+    unsigned left = left_end == offset, right = leaf->key[slot] == end;
+    int shift = 1 - (int)left - (int)right;
+    if (__builtin_expect(left_end > offset, 0))
         return HM_GIVEN_REFUSED;
-    if (right) {
-        leaf->key[slot] = offset;
-        leaf->best[slot] += length;
-        raised(runs, &path, leaf->best[slot]);
-        return HM_GIVEN_RIGHT;
-    }
-    insert_run(runs, &path, offset, length);
-    return 0;
+    offset -= leaf->best[slot - 1] & -left;
+    end += leaf->best[slot] & -right;
+    replace_lane(leaf->key, slot - left, shift, offset, NO_KEY);
+    replace_lane(leaf->best, slot - left, shift, end - offset, 0);
+    raised(runs, &path, end - offset);
+    if (__builtin_expect(!has_entry(leaf, THIN), 0))
+        fatten(runs, &path);
+    return left * HM_GIVEN_LEFT + right * HM_GIVEN_RIGHT;
 }
 
 static struct hm_run run_at(const struct path *path) {
@@ -464,7 +467,7 @@ static struct hm_runs *open_tree(uint32_t granules) {
     if (!runs)
         return NULL;
     size_t bytes = ((size_t)granules / 8 + LEVELS) * sizeof(struct node);
-    *runs = (struct hm_runs){.nodes = hm_map_lazily(bytes), .spare = NO_KEY, .bytes = bytes};
+    *runs = (struct hm_runs){.nodes = hm_map_metadata(bytes), .spare = NO_KEY, .bytes = bytes};
     if (!runs->nodes) {
         free(runs);
         return NULL;
