@@ -21,17 +21,20 @@
 
 #define HM_ALLOCATOR_ABI 1
 
-#define HM_SHAPE_LIBC 1
-#define HM_SHAPE_HEAP 2
+#define HM_SHAPE_LIBC    1
+#define HM_SHAPE_HEAP    2
 
 /** Capabilities, OR-ed in `hm_allocator.caps`. */
 enum hm_allocator_cap {
-    HM_CAP_THREADS = 1,  /* several threads may use one heap opened with options.threads > 1 */
-    HM_CAP_BOUNDED = 2,  /* one arena of a fixed size: it can run out */
-    HM_CAP_RESET = 4,    /* reset() gives all blocks back at once */
-    HM_CAP_WALK = 8,     /* walk() lists every block in address order */
-    HM_CAP_LAYER = 16,   /* wraps options.inner */
-    HM_CAP_CONTROL = 32, /* measures the harness, not an allocator: never ranked, no verdict */
+    HM_CAP_THREADS = 1,      /* several threads may use one heap opened with options.threads > 1 */
+    HM_CAP_BOUNDED = 2,      /* one arena of a fixed size: it can run out */
+    HM_CAP_RESET = 4,        /* reset() gives all blocks back at once */
+    HM_CAP_WALK = 8,         /* walk() lists every block in address order */
+    HM_CAP_LAYER = 16,       /* wraps options.inner */
+    HM_CAP_CONTROL = 32,     /* measures the harness, not an allocator: never ranked, no verdict */
+    HM_CAP_LOCKS = 64,       /* a layer that lets one thread at a time into what lies beneath it */
+    HM_CAP_NO_USABLE = 128,  /* can not tell usable_size: it is 0 for every block */
+    HM_CAP_NO_ALIGNED = 256, /* aligned_alloc above `alignment` is NULL with EINVAL */
 };
 
 struct hm_heap; /* completed by each allocator for itself */
@@ -82,6 +85,13 @@ struct hm_heap_stats {
     uint64_t bad_frees;      /* frees that were refused: double, foreign, inside a block */
 };
 
+/** When hm_allocator.fork is called. */
+enum hm_fork_phase {
+    HM_FORK_PREPARE, /* before the fork: take the heap's locks */
+    HM_FORK_PARENT,  /* after it, in the parent: give them back */
+    HM_FORK_CHILD,   /* after it, in the child, whose only thread this is: make them anew */
+};
+
 /** One run of bytes of a bounded arena, for heap maps. */
 struct hm_block {
     uint64_t offset; /* bytes from the arena's start */
@@ -100,7 +110,8 @@ struct hm_allocator {
     unsigned caps;                 /* OR of enum hm_allocator_cap */
     size_t alignment;              /* of every block; 0 means 16 */
     const char *library; /* a shared library put under the measured child by LD_PRELOAD, or NULL */
-    const char *package; /* the Debian package that has it */
+    const char *needs;   /* a shared library that open() loads by itself, or NULL */
+    const char *package; /* the Debian package that has either of them */
 
     /** Open a heap on the main thread. @return 0 and *out filled, or a positive errno and *out
      *  untouched. `out->heap` is owned by the allocator until close. */
@@ -116,6 +127,9 @@ struct hm_allocator {
     void (*walk)(struct hm_heap *heap, hm_walk_fn *visit, void *arg);
     /** Free all blocks at once. Needs HM_CAP_RESET. */
     void (*reset)(struct hm_heap *heap);
+    /** Keep the heap whole across a fork of a process with threads. NULL: no need. Each part of a
+     *  stack has its own call, from the top down; it must not allocate. */
+    void (*fork)(struct hm_heap *heap, enum hm_fork_phase phase);
 };
 
 /* The hot calls. A heap workload is compiled once for each shape, with HM_SHAPE set to it, so that

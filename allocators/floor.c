@@ -7,11 +7,11 @@
  *
  * Invariants
  *   The 16 bytes before a block hold its class; it is written when the block is carved and holds
- * for as long as the region is mapped, so neither malloc nor free writes it. A block is carved from
- * a region of its thread, whose pages are touched when it is mapped. Freed by another thread, it
- * stays with that one. Lists are thread-local, and regions global: a thread that leaves drops its
- * lists, and the last close unmaps all regions. Both shapes run the same code; the heap handle is
- * not looked at. */
+ *   for as long as the region is mapped, so neither malloc nor free writes it.
+ *   A block is carved from a region of its thread, whose pages are touched when it is mapped. Freed
+ *   by another thread, it stays with that one.
+ *   Lists are thread-local, and regions global: a thread that leaves drops its lists, and the last
+ *   close unmaps all regions. Both shapes run the same code; the heap handle is not looked at. */
 #include "allocators/allocator.h"
 
 #include <errno.h>

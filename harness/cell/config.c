@@ -1,19 +1,28 @@
 /* What one measured process is told to do: the child's side of the command line. */
 #include "harness/cell/config.h"
 
+#include "harness/cell/plugin.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct option options[] = {
-    {"pass", required_argument, NULL, 'p'},      {"allocator", required_argument, NULL, 'a'},
-    {"collector", required_argument, NULL, 'c'}, {"workload", required_argument, NULL, 'w'},
-    {"cpus", required_argument, NULL, 'u'},      {"seed", required_argument, NULL, 's'},
-    {"units", required_argument, NULL, 'n'},     {"warmup", required_argument, NULL, 'm'},
-    {"spin", required_argument, NULL, 'i'},      {"nonce", required_argument, NULL, 'o'},
-    {"library", required_argument, NULL, 'l'},   {"gbench", required_argument, NULL, 'g'},
-    {"name", required_argument, NULL, 'N'},      {NULL, 0, NULL, 0}};
+static const struct option options[] = {{"pass", required_argument, NULL, 'p'},
+                                        {"allocator", required_argument, NULL, 'a'},
+                                        {"collector", required_argument, NULL, 'c'},
+                                        {"workload", required_argument, NULL, 'w'},
+                                        {"cpus", required_argument, NULL, 'u'},
+                                        {"seed", required_argument, NULL, 's'},
+                                        {"units", required_argument, NULL, 'n'},
+                                        {"warmup", required_argument, NULL, 'm'},
+                                        {"spin", required_argument, NULL, 'i'},
+                                        {"nonce", required_argument, NULL, 'o'},
+                                        {"library", required_argument, NULL, 'l'},
+                                        {"gbench", required_argument, NULL, 'g'},
+                                        {"name", required_argument, NULL, 'N'},
+                                        {"plugin", required_argument, NULL, 'P'},
+                                        {NULL, 0, NULL, 0}};
 
 static int parse_pass(const char *text, enum hm_pass *out) {
     static const char *const names[] = {"calibrate", "time", "space"};
@@ -28,12 +37,16 @@ static int parse_pass(const char *text, enum hm_pass *out) {
 /* "0,1,-1": as many threads as there are items. */
 static int parse_cpus(const char *text, struct hm_cell_config *out) {
     char *end;
+    size_t room = 1;
+    for (const char *at = text; *at; at++)
+        room += *at == ',';
+    out->cpus = calloc(room, sizeof *out->cpus);
+    if (!out->cpus)
+        return ENOMEM;
     for (const char *at = text;; at = end + 1) {
         long cpu = strtol(at, &end, 10);
-        int *grown = realloc(out->cpus, (out->threads + 1) * sizeof *grown);
-        if (end == at || cpu < -1 || cpu > INT_MAX || !grown)
+        if (end == at || cpu < -1 || cpu > INT_MAX)
             return EINVAL;
-        out->cpus = grown;
         out->cpus[out->threads++] = (int)cpu;
         if (*end != ',')
             return *end ? EINVAL : 0;
@@ -60,7 +73,7 @@ static int parse_option(int option, const char *value, struct hm_cell_config *ou
     case 'w':
         return hm_workload_spec_parse(value, &out->workload, error);
     case 'u':
-        return parse_cpus(value, out);
+        return out->cpus ? EINVAL : parse_cpus(value, out);
     case 's':
         return parse_count(value, &out->seed);
     case 'n':
@@ -75,6 +88,8 @@ static int parse_option(int option, const char *value, struct hm_cell_config *ou
     case 'l':
         snprintf(out->library, sizeof out->library, "%s", value);
         return 0;
+    case 'P':
+        return hm_plugin_load(value, error);
     case 'N':
         snprintf(out->gbench_name, sizeof out->gbench_name, "%s", value);
         return 0;

@@ -9,14 +9,23 @@ static int open_system(struct hm_memory *out) {
     return system ? system->open(out, &options) : ENOENT;
 }
 
+/* How many threads may be inside part i at once. */
+static unsigned threads_inside(const struct hm_allocator_spec *spec, unsigned i, unsigned threads) {
+    for (unsigned above = 0; above < i; above++)
+        if (spec->parts[above]->caps & HM_CAP_LOCKS)
+            return 1;
+    return threads;
+}
+
 int hm_memory_stack_open(struct hm_memory_stack *stack, const struct hm_allocator_spec *spec,
                          unsigned threads) {
     *stack = (struct hm_memory_stack){.count = 0};
-    int bad = open_system(&stack->system);
+    int bad = threads > 1 && hm_allocator_spec_alone(spec) ? ENOTSUP : open_system(&stack->system);
     const struct hm_memory *inner = &stack->system;
     for (unsigned i = spec->count; !bad && i-- > 0;) {
-        const struct hm_heap_options options = {
-            .params = spec->params[i].values, .threads = threads, .inner = inner};
+        const struct hm_heap_options options = {.params = spec->params[i].values,
+                                                .threads = threads_inside(spec, i, threads),
+                                                .inner = inner};
         stack->open[i].allocator = spec->parts[i];
         bad = spec->parts[i]->open(&stack->open[i], &options);
         if (bad)

@@ -10,8 +10,9 @@ struct hm_memory_stack {
     unsigned count;
 };
 
-/** Open all parts. Main thread. @param threads that will use it  @return 0, or a positive errno
- * with everything closed again. The stack must not move while it is open. */
+/** Open all parts; those beneath a layer that locks, for one thread. Main thread. @param threads that
+ * will use it  @return 0, or a positive errno with everything closed again; ENOTSUP: a part works on
+ * one thread only. The stack must not move while it is open. */
 int hm_memory_stack_open(struct hm_memory_stack *stack, const struct hm_allocator_spec *spec,
                          unsigned threads);
 void hm_memory_stack_close(struct hm_memory_stack *stack);

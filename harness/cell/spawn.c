@@ -82,6 +82,8 @@ static void build_argv(const struct hm_spawn *s, const char *nonce, struct words
     add_word(w, "heapmark");
     add_word(w, "cell");
     add_word(w, "--pass=%s", passes[s->pass]);
+    if (cell->arm->plugin) /* before the allocator's spec, which names it */
+        add_word(w, "--plugin=%s", cell->arm->library);
     add_word(w, "--allocator=%s", cell->arm->spec.text);
     if (cell->collector)
         add_word(w, "--collector=%s", cell->collector->spec.text);
@@ -91,7 +93,7 @@ static void build_argv(const struct hm_spawn *s, const char *nonce, struct words
     add_word(w, "--units=%" PRIu64, s->units);
     add_word(w, "--warmup=%" PRIu64, s->warmup_units);
     add_word(w, "--spin=%" PRIu64, s->spin_ns);
-    add_word(w, "--library=%s", cell->arm->library);
+    add_word(w, "--library=%s", cell->arm->plugin ? "" : cell->arm->library);
     add_word(w, "--name=%s", cell->id);
     add_word(w, "--gbench=%s", s->gbench);
     add_word(w, "--nonce=%s", nonce);
@@ -105,7 +107,7 @@ static void build_env(const struct hm_spawn *s, struct words *w) {
     add_word(w, "PATH=/usr/bin:/bin");
     for (unsigned i = 0; i < arm->env_count; i++)
         add_word(w, "%s", arm->env[i]);
-    if (arm->library[0])
+    if (arm->library[0] && !arm->plugin)
         add_word(w, "LD_PRELOAD=%s", arm->library);
     add_word(w, "HM_PAD=%0*d", (int)(s->salt % ENV_PAD_MAX) + 1, 0);
     w->argv[w->count] = NULL;

@@ -61,10 +61,11 @@ static json_t *allocators_json(void) {
     for (size_t i = 0; i < count; i++) {
         const struct hm_allocator *a = parts[i];
         char path[PATH_MAX] = "";
-        bool missing = a->library && hm_library_find(a->library, path, sizeof path);
+        const char *library = a->library ? a->library : a->needs;
+        bool missing = library && hm_library_find(library, path, sizeof path);
         json_t *json = part_json(a->name, a->summary, a->origin, a->params);
-        if (a->library)
-            json_object_set_new(json, "library", json_string(missing ? a->library : path));
+        if (library)
+            json_object_set_new(json, "library", json_string(missing ? library : path));
         if (missing)
             json_object_set_new(json, "missing", json_string(a->package));
         json_array_append_new(all, json);

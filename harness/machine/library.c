@@ -11,8 +11,10 @@ enum {
     INCLUDES_DEEP = 8, /* a file that includes itself ends here */
 };
 
+/* The last one has clang's runtime libraries, which no loader searches. */
 static const char standard_folders[] =
-    "{/usr/local/lib,/lib,/usr/lib,/lib64,/usr/lib64}{/*-linux-*,}";
+    "{{/usr/local/lib,/lib,/usr/lib,/lib64,/usr/lib64}{/*-linux-*,},"
+    "/usr/lib/llvm-*/lib/clang/*/lib/linux}";
 
 struct search {
     const char *soname;

@@ -98,13 +98,13 @@ static int take_again(struct builder *b, const struct hm_arm *arm, struct hm_arm
     struct hm_arm *again = append(&b->plan->arms, &b->plan->arm_count, sizeof *again);
     if (!again)
         return out_of_memory(b);
-    int bad = hm_allocator_spec_parse(arm->spec.text, &again->spec, b->error);
-    if (bad)
-        return bad;
+    again->spec =
+        arm->spec; /* its texts point into the first arm's, which the plan keeps as long */
     snprintf(again->label, sizeof again->label, "%s", label);
     snprintf(again->library, sizeof again->library, "%s", arm->library);
     snprintf(again->build_id, sizeof again->build_id, "%s", arm->build_id);
     snprintf(again->missing, sizeof again->missing, "%s", arm->missing);
+    again->plugin = arm->plugin;
     again->again = true;
     again->control = arm->control;
     again->env = calloc(arm->env_count + 1, sizeof *again->env);
@@ -236,10 +236,9 @@ static void say_skip(struct hm_cell *cell) {
     else if (w->max_threads && g->threads > w->max_threads)
         snprintf(cell->skip, sizeof cell->skip, "%s runs on at most %u threads", w->name,
                  w->max_threads);
-    for (unsigned i = 0; g->threads > 1 && !cell->skip[0] && i < arm->spec.count; i++)
-        if (!(arm->spec.parts[i]->caps & HM_CAP_THREADS))
-            snprintf(cell->skip, sizeof cell->skip, "%s works on one thread only",
-                     arm->spec.parts[i]->name);
+    const struct hm_allocator *alone = hm_allocator_spec_alone(&arm->spec);
+    if (g->threads > 1 && !cell->skip[0] && alone)
+        snprintf(cell->skip, sizeof cell->skip, "%s works on one thread only", alone->name);
 }
 
 static int add_cell(struct builder *b, struct hm_group *group, struct hm_arm *arm,

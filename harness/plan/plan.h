@@ -26,6 +26,7 @@ struct hm_arm {
     char build_id[64];
     char **env; /* env_count strings "NAME=VALUE", owned by the plan */
     unsigned env_count;
+    bool plugin;       /* the library is a plug-in: loaded by the child, not preloaded */
     bool control;      /* measures the harness: no verdict */
     bool again;        /* the A/A arm */
     char missing[256]; /* why it can not run on this machine; "" when it can */
@@ -58,9 +59,9 @@ struct hm_cell {
     struct hm_group *group;
     struct hm_arm *arm;
     struct hm_collector_arm *collector; /* NULL for heap workloads */
-    size_t baseline;    /* index of the cell that it is compared with; its own for a baseline */
-    char skip[256];     /* why it is not run; "" when it is */
-    double ns_per_unit; /* set by the calibration; NAN before it and where it failed */
+    size_t baseline;      /* index of the cell that it is compared with; its own for a baseline */
+    char skip[256];       /* why it is not run; "" when it is */
+    double ns_per_unit;   /* set by the calibration; NAN before it and where it failed */
     size_t rounds_needed; /* that would settle an inconclusive time; 0 when settled or not known */
     char proof[PATH_MAX]; /* where its malloc came from, as its last process found */
     char pinned[512];     /* "requested>allowed@last" for each of its threads */

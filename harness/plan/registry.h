@@ -13,6 +13,12 @@ const struct hm_collector *const *hm_collectors(size_t *count);
 /** Every variant of every workload: a name occurs once for each shape or collector. */
 const struct hm_workload *const *hm_workloads(size_t *count);
 
+/** Make a loaded plug-in the allocator that any path names: a name that hm_allocator_is_path. Main
+ *  thread, before any spec that has one is parsed. @param plugin stays for good */
+void hm_allocator_plug(const struct hm_allocator *plugin);
+/** Whether an allocator is named by a library's path or file name and not by its own. */
+bool hm_allocator_is_path(const char *name);
+
 /** @return the part, or NULL */
 const struct hm_allocator *hm_allocator_find(const char *name);
 const struct hm_collector *hm_collector_find(const char *name);

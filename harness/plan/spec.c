@@ -180,6 +180,16 @@ int hm_allocator_spec_parse(const char *text, struct hm_allocator_spec *out,
     return 0;
 }
 
+const struct hm_allocator *hm_allocator_spec_alone(const struct hm_allocator_spec *spec) {
+    for (unsigned i = 0; i < spec->count; i++) {
+        if (!(spec->parts[i]->caps & HM_CAP_THREADS))
+            return spec->parts[i];
+        if (spec->parts[i]->caps & HM_CAP_LOCKS)
+            return NULL;
+    }
+    return NULL;
+}
+
 int hm_collector_spec_parse(const char *text, struct hm_collector_spec *out,
                             struct hm_error *error) {
     char copy[HM_SPEC_BYTES];

@@ -48,6 +48,10 @@ int hm_collector_spec_parse(const char *text, struct hm_collector_spec *out,
                             struct hm_error *error);
 int hm_workload_spec_parse(const char *text, struct hm_workload_spec *out, struct hm_error *error);
 
+/** The first part of a stack that must not be used by several threads: the parts beneath a layer that
+ * locks may be. @return NULL when there is none */
+const struct hm_allocator *hm_allocator_spec_alone(const struct hm_allocator_spec *spec);
+
 /** Write all parameters as `key=value:key=value`, defaults included; "-" when there are none. */
 void hm_params_format(const struct hm_param *table, const struct hm_params *params, char *out,
                       size_t size);
