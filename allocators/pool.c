@@ -1,35 +1,21 @@
 /* CPython's small-object allocator, pymalloc of 3.11: size classes in pools, pools in arenas.
  *
- * Vocabulary and layout are in pool_heap.h, arenas in pool_arena.c. A request of 1 to `max` bytes
- * takes a block from the pool at the head of its class; all others go to the inner heap, and so
- * does a small one when no arena can be mapped. Whether a block is ours is one load from a table
- * with a byte for each arena-sized piece of the address space, of which only the touched pages
- * exist.
+ * Vocabulary and layout are in pool_heap.h, the hot paths in pool_blocks.h, pools in pool_blocks.c and
+ * arenas in pool_arena.c. A request of 1 to `max` bytes takes a block from the pool at the head of
+ * its class; all others go to the inner heap, and so does a small one when no arena can be mapped.
+ * Whether a block is ours is one load from a table with a byte for each arena-sized piece of the
+ * address space, of which only the touched pages exist.
  *
- * The same requests give the same pools and arenas as CPython at every moment, with one thing done
- * later than there. A pool whose last block came back is not always given back to its arena and
- * claimed again by the next malloc: it may stay in its class, as the heap's one `lingering` pool, if
- * it is the last of the list and its arena would serve the next claim anyway. It goes before any
- * other pool is claimed or given back (settle); until then it is as good as the pool that CPython
- * would claim, for it is the last that its class takes from.
- *
- * Whether a malloc is the one to fill its pool is as good as random in a heap that churns; so it is
- * no branch, but a choice of where to store. */
-#include "allocators/pool_heap.h"
-
+ * Here are the calls for one thread, and the opening of every kind of heap. Threads are kept apart
+ * by a lock around each call (pool_locks.c) or by a heap for each of them (pool_thread.c). */
 #include "allocators/libc.h"
+#include "allocators/pool_blocks.h"
 
-#include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 
-#define LIKELY(condition)   __builtin_expect(!!(condition), 1)
-#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
-
 enum {
-    DEFAULT_ARENA_BITS = 20,
-    DEFAULT_POOL_BITS = 14,
-    CARVED_FIRST = 8, /* blocks of a new pool */
+    CPYTHON_MAX = 512,
+    THREAD_MAX = 1024,
 #ifdef __x86_64__
     ADDRESS_BITS = 47, /* of user space, unless a mapping asks for more by its hint */
 #else
@@ -37,259 +23,44 @@ enum {
 #endif
 };
 
-/* Link the next blocks, as many as were carved before; so at most half of them are early. */
-static void carve(const struct hm_heap *heap, struct hm_pool *pool) {
-    const struct hm_pool_class *class = &heap->classes[pool->class];
-    char *block = hm_pool_base(heap, pool) + (size_t)pool->carved * class->bytes;
-    uint32_t end = pool->carved ? 2u * pool->carved : CARVED_FIRST;
-    end = end < class->blocks ? end : class->blocks;
-    pool->free = block;
-    for (uint32_t i = pool->carved + 1u; i < end; i++, block += class->bytes)
-        *(void **)block = block + class->bytes;
-    *(void **)block = end < class->blocks ? HM_POOL_UNCARVED : NULL;
-    pool->carved = (uint16_t)end;
+static void plain_count(struct hm_heap *heap, uint64_t blocks, uint64_t bytes) {
+    heap->inner_blocks += blocks;
+    heap->inner_bytes += bytes;
 }
 
-static void link_front(struct hm_heap *heap, struct hm_pool *pool) {
-    struct hm_pool_class *class = &heap->classes[pool->class];
-    pool->next = class->head;
-    class->head->prev = pool;
-    class->head = pool;
+__attribute__((noinline)) static void *plain_take_first(struct hm_heap *heap,
+                                                        struct hm_pool_class *class) {
+    return start_and_take(heap, class, plain_count);
 }
 
-static void unlink_pool(struct hm_heap *heap, struct hm_pool *pool) {
-    struct hm_pool_class *class = &heap->classes[pool->class];
-    if (class->head == pool) {
-        class->head = pool->next;
-    } else {
-        pool->prev->next = pool->next;
-        pool->next->prev = pool->prev;
-    }
+__attribute__((noinline)) static void *plain_take_inner(struct hm_heap *heap, size_t size) {
+    return take_inner(heap, size, plain_count);
 }
 
-static void settle(struct hm_heap *heap) {
-    struct hm_pool *pool = heap->lingering;
-    heap->lingering = NULL;
-    if (pool && !pool->used) {
-        unlink_pool(heap, pool);
-        hm_pool_yield(heap, pool);
-    }
+__attribute__((noinline)) static void plain_put_inner(struct hm_heap *heap, void *block) {
+    put_inner(heap, block, plain_count);
 }
 
-/* The class has no pool with a free block. */
-static bool start_pool(struct hm_heap *heap, const struct hm_pool_class *class) {
-    uint8_t index = (uint8_t)(class - heap->classes);
-    settle(heap);
-    struct hm_pool *pool = hm_pool_claim(heap, index);
-    if (!pool)
-        return false;
-    if (pool->class != index || !pool->free) {
-        pool->class = index;
-        pool->carved = 0;
-        carve(heap, pool);
-    }
-    link_front(heap, pool);
-    return true;
+static void *plain_malloc(struct hm_heap *heap, size_t size) {
+    return is_small(heap, size) ? take(heap, size, plain_take_first) : plain_take_inner(heap, size);
 }
 
-static inline bool lingers_on(const struct hm_heap *heap, const struct hm_pool *pool) {
-    return pool == heap->lingering && pool->next == &heap->nowhere;
-}
-
-/* The pool's last block came back. */
-__attribute__((noinline)) static void drain(struct hm_heap *heap, struct hm_pool *pool) {
-    if (heap->lingering == pool)
-        heap->lingering = NULL;
-    settle(heap);
-    if (pool->next == &heap->nowhere && hm_pool_would_return(heap, pool)) {
-        heap->lingering = pool;
-        return;
-    }
-    unlink_pool(heap, pool);
-    hm_pool_yield(heap, pool);
-}
-
-static inline bool is_small(const struct hm_heap *heap, size_t size) {
-    return LIKELY(size - 1 < heap->max);
-}
-
-static inline bool is_ours(const struct hm_heap *heap, const void *block, unsigned arena_bits) {
-    return heap->owned[(uintptr_t)block >> arena_bits];
-}
-
-static inline struct hm_pool *pool_of(const void *block, unsigned arena_bits, unsigned pool_bits) {
-    uintptr_t arena_bytes = (uintptr_t)1 << arena_bits;
-    uintptr_t base = (uintptr_t)block & -arena_bytes;
-    uintptr_t index = ((uintptr_t)block & (arena_bytes - 1)) >> pool_bits;
-    uintptr_t headers = arena_bytes + offsetof(struct hm_pool_arena, pools);
-    return (struct hm_pool *)(base + index * sizeof(struct hm_pool) + headers);
-}
-
-/* `pool` is the head of the class, and has a free block. */
-static inline void *pop(struct hm_heap *heap, struct hm_pool_class *class, struct hm_pool *pool) {
-    void *block = pool->free;
-    void *next = *(void **)block;
-    pool->used++;
-    if (UNLIKELY(next == HM_POOL_UNCARVED)) {
-        carve(heap, pool);
-        return block;
-    }
-    pool->free = next;
-    struct hm_pool **full = next ? &heap->ignored : &class->head;
-    *full = pool->next;
-    return block;
-}
-
-__attribute__((noinline)) static void *take_first(struct hm_heap *heap,
-                                                  struct hm_pool_class *class) {
-    if (start_pool(heap, class))
-        return pop(heap, class, class->head);
-    return hm_malloc(&heap->inner, class->bytes);
-}
-
-/* `size` is small. */
-static inline void *take(struct hm_heap *heap, size_t size) {
-    struct hm_pool_class *class = &heap->classes[(size - 1) >> HM_POOL_STEP_BITS];
-    struct hm_pool *pool = class->head;
-    if (UNLIKELY(!pool->free))
-        return take_first(heap, class);
-    return pop(heap, class, pool);
-}
-
-/* `block` is ours. */
-static inline void put(struct hm_heap *heap, void *block, unsigned arena_bits, unsigned pool_bits) {
-    struct hm_pool *pool = pool_of(block, arena_bits, pool_bits);
-    void *next = pool->free;
-    *(void **)block = next;
-    pool->free = block;
-    if (UNLIKELY(--pool->used == 0)) {
-        if (!lingers_on(heap, pool))
-            drain(heap, pool);
-    } else if (UNLIKELY(!next)) {
-        link_front(heap, pool);
-    }
-}
-
-static void *pool_malloc(struct hm_heap *heap, size_t size) {
-    return is_small(heap, size) ? take(heap, size) : hm_malloc(&heap->inner, size);
-}
-
-static void pool_free(struct hm_heap *heap, void *block) {
-    if (LIKELY(is_ours(heap, block, heap->arena_bits)))
+static void plain_free(struct hm_heap *heap, void *block) {
+    if (HM_LIKELY(is_ours(heap, block, heap->arena_bits)))
         put(heap, block, heap->arena_bits, heap->pool_bits);
     else
-        hm_free(&heap->inner, block);
+        plain_put_inner(heap, block);
 }
 
-/* pool_free with the shifts of the default geometry built in. */
-static void pool_free_default(struct hm_heap *heap, void *block) {
-    if (LIKELY(is_ours(heap, block, DEFAULT_ARENA_BITS)))
-        put(heap, block, DEFAULT_ARENA_BITS, DEFAULT_POOL_BITS);
+/* plain_free with the shifts of the default geometry built in. */
+static void plain_free_default(struct hm_heap *heap, void *block) {
+    if (HM_LIKELY(is_ours(heap, block, HM_POOL_DEFAULT_ARENA_BITS)))
+        put(heap, block, HM_POOL_DEFAULT_ARENA_BITS, HM_POOL_DEFAULT_POOL_BITS);
     else
-        hm_free(&heap->inner, block);
+        plain_put_inner(heap, block);
 }
 
-static void *locked_malloc(struct hm_heap *heap, size_t size) {
-    if (!is_small(heap, size))
-        return hm_malloc(&heap->inner, size);
-    pthread_mutex_lock(&heap->lock);
-    void *block = take(heap, size);
-    pthread_mutex_unlock(&heap->lock);
-    return block;
-}
-
-/* The table needs no lock: the byte of a block's arena was set before the block was handed out,
- * and stays until it is back. */
-static void locked_free(struct hm_heap *heap, void *block) {
-    if (!is_ours(heap, block, heap->arena_bits)) {
-        hm_free(&heap->inner, block);
-        return;
-    }
-    pthread_mutex_lock(&heap->lock);
-    put(heap, block, heap->arena_bits, heap->pool_bits);
-    pthread_mutex_unlock(&heap->lock);
-}
-
-/* The rest knows neither lock nor geometry; `take_block` and `put_block` do. */
-
-typedef void *take_block(struct hm_heap *heap, size_t size);
-typedef void put_block(struct hm_heap *heap, void *block);
-
-static size_t pool_usable_size(struct hm_heap *heap, void *block) {
-    if (!is_ours(heap, block, heap->arena_bits))
-        return block ? hm_usable_size(&heap->inner, block) : 0;
-    return heap->classes[pool_of(block, heap->arena_bits, heap->pool_bits)->class].bytes;
-}
-
-static inline void *zeroed(struct hm_heap *heap, size_t count, size_t size, take_block *get) {
-    size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    if (!is_small(heap, bytes))
-        return hm_calloc(&heap->inner, count, size);
-    void *block = get(heap, bytes);
-    return block ? memset(block, 0, bytes) : NULL;
-}
-
-/* A block stays unless it shrinks by a quarter or more. Source: pymalloc_realloc. */
-static inline void *resized(struct hm_heap *heap, void *block, size_t size, take_block *get,
-                            put_block *give) {
-    if (!block)
-        return get(heap, size);
-    if (!is_ours(heap, block, heap->arena_bits))
-        return hm_realloc(&heap->inner, block, size);
-    size_t old = pool_usable_size(heap, block);
-    if (size <= old && 4 * size > 3 * old)
-        return block;
-    void *moved = get(heap, size);
-    if (moved) {
-        memcpy(moved, block, size < old ? size : old);
-        give(heap, block);
-    }
-    return moved;
-}
-
-static inline void *aligned(struct hm_heap *heap, size_t alignment, size_t size, take_block *get) {
-    if (!alignment || (alignment & (alignment - 1))) {
-        errno = EINVAL;
-        return NULL;
-    }
-    return alignment <= 16 ? get(heap, size) : hm_aligned_alloc(&heap->inner, alignment, size);
-}
-
-static void *pool_calloc(struct hm_heap *heap, size_t count, size_t size) {
-    return zeroed(heap, count, size, pool_malloc);
-}
-
-static void *pool_realloc(struct hm_heap *heap, void *block, size_t size) {
-    return resized(heap, block, size, pool_malloc, pool_free);
-}
-
-static void *pool_aligned_alloc(struct hm_heap *heap, size_t alignment, size_t size) {
-    return aligned(heap, alignment, size, pool_malloc);
-}
-
-static void *locked_calloc(struct hm_heap *heap, size_t count, size_t size) {
-    return zeroed(heap, count, size, locked_malloc);
-}
-
-static void *locked_realloc(struct hm_heap *heap, void *block, size_t size) {
-    return resized(heap, block, size, locked_malloc, locked_free);
-}
-
-static void *locked_aligned_alloc(struct hm_heap *heap, size_t alignment, size_t size) {
-    return aligned(heap, alignment, size, locked_malloc);
-}
-
-static const struct hm_heap_calls plain_calls = {
-    pool_malloc, pool_calloc, pool_realloc, pool_aligned_alloc, pool_free, pool_usable_size,
-};
-static const struct hm_heap_calls locked_calls = {
-    locked_malloc,        locked_calloc, locked_realloc,
-    locked_aligned_alloc, locked_free,   pool_usable_size,
-};
+HM_POOL_FAMILY(plain, plain_count)
 
 enum {
     PARAM_ARENA,
@@ -302,7 +73,10 @@ enum {
 enum {
     LOCK_AUTO,
     LOCK_NONE,
-    LOCK_MUTEX
+    LOCK_GIL,
+    LOCK_MUTEX,
+    LOCK_SPIN,
+    LOCK_THREAD,
 };
 
 static const struct hm_param params[] = {
@@ -310,30 +84,33 @@ static const struct hm_param params[] = {
                      .unit = "bytes",
                      .help = "size of an arena, a power of two",
                      .kind = HM_PARAM_BYTES,
-                     .initial = 1 << DEFAULT_ARENA_BITS,
+                     .initial = 1 << HM_POOL_DEFAULT_ARENA_BITS,
                      .min = 256 << 10,
                      .max = 256 << 20},
     [PARAM_POOL] = {.name = "pool",
                     .unit = "bytes",
                     .help = "size of a pool, a power of two, at most a quarter of an arena",
                     .kind = HM_PARAM_BYTES,
-                    .initial = 1 << DEFAULT_POOL_BITS,
+                    .initial = 1 << HM_POOL_DEFAULT_POOL_BITS,
                     .min = 4 << 10,
                     .max = 512 << 10},
     [PARAM_MAX] = {.name = "max",
                    .unit = "bytes",
-                   .help = "largest block that pools serve, at most a quarter of a pool",
+                   .help = "largest block that pools serve, at most a quarter of a pool; "
+                           "0: 512, or 1K with lock=thread",
                    .kind = HM_PARAM_BYTES,
-                   .initial = 512,
-                   .min = 16,
+                   .initial = 0,
+                   .min = 0,
                    .max = HM_POOL_CLASSES << HM_POOL_STEP_BITS},
     [PARAM_LOCK] = {.name = "lock",
                     .unit = "",
-                    .help = "how threads are kept apart; auto: a mutex for more than one",
+                    .help =
+                        "how threads are kept apart: a lock around each call, or a heap for each "
+                        "thread; auto: none for one, thread for more",
                     .kind = HM_PARAM_CHOICE,
                     .initial = LOCK_AUTO,
-                    .max = LOCK_MUTEX,
-                    .choices = "auto|none|mutex"},
+                    .max = LOCK_THREAD,
+                    .choices = "auto|none|gil|mutex|spin|thread"},
     [PARAM_SPARE] = {.name = "spare",
                      .unit = "arenas",
                      .help = "released arenas that may stay mapped; 0: none, as CPython",
@@ -348,13 +125,28 @@ static bool is_power_of_two(int64_t number) {
     return (number & (number - 1)) == 0;
 }
 
+static int64_t lock_of(const struct hm_heap_options *options) {
+    int64_t lock = options->params[PARAM_LOCK].number;
+    if (lock == LOCK_AUTO)
+        return options->threads > 1 ? LOCK_THREAD : LOCK_NONE;
+    return lock;
+}
+
+static int64_t max_of(const struct hm_heap_options *options) {
+    int64_t max = options->params[PARAM_MAX].number;
+    if (max)
+        return max;
+    return lock_of(options) == LOCK_THREAD && 4 * THREAD_MAX <= options->params[PARAM_POOL].number
+               ? THREAD_MAX
+               : CPYTHON_MAX;
+}
+
 static bool are_valid(const struct hm_heap_options *options) {
     const struct hm_value *values = options->params;
     int64_t arena = values[PARAM_ARENA].number;
     int64_t pool = values[PARAM_POOL].number;
     return is_power_of_two(arena) && is_power_of_two(pool) && 4 * pool <= arena &&
-           4 * values[PARAM_MAX].number <= pool &&
-           !(values[PARAM_LOCK].number == LOCK_NONE && options->threads > 1);
+           4 * max_of(options) <= pool && !(lock_of(options) == LOCK_NONE && options->threads > 1);
 }
 
 static size_t owned_bytes(unsigned arena_bits) {
@@ -367,33 +159,67 @@ static void *map_zeroed(size_t bytes) {
     return start == MAP_FAILED ? NULL : start;
 }
 
-static struct hm_heap *map_heap(unsigned arena_bits, unsigned pool_bits) {
+struct hm_heap *hm_pool_map_heap(unsigned arena_bits, unsigned pool_bits, size_t max) {
     size_t counts = ((size_t)1 << (arena_bits - pool_bits)) + 1;
     size_t bytes = sizeof(struct hm_heap) + counts * sizeof(struct hm_pool_arena *);
     struct hm_heap *heap = map_zeroed(bytes);
-    uint8_t *owned = map_zeroed(owned_bytes(arena_bits));
-    if (!heap || !owned) {
-        if (heap)
-            munmap(heap, bytes);
-        if (owned)
-            munmap(owned, owned_bytes(arena_bits));
+    if (!heap)
         return NULL;
-    }
     heap->bytes = bytes;
-    heap->owned = owned;
+    heap->id = 1;
     heap->owned_low = SIZE_MAX;
     heap->arena_bits = arena_bits;
     heap->pool_bits = pool_bits;
+    heap->max = max;
+    uint32_t room = (1u << pool_bits) - HM_POOL_HEADER_BYTES;
+    for (uint32_t i = 0; i < HM_POOL_CLASSES; i++) {
+        uint32_t class_bytes = (i + 1) << HM_POOL_STEP_BITS;
+        heap->classes[i] = (struct hm_pool_class){&heap->nowhere, room / class_bytes, class_bytes};
+    }
     return heap;
 }
 
-static void set_classes(struct hm_heap *heap, size_t max) {
-    uint32_t room = (1u << heap->pool_bits) - HM_POOL_HEADER_BYTES;
-    heap->max = max;
-    for (uint32_t i = 0; i < HM_POOL_CLASSES; i++) {
-        uint32_t bytes = (i + 1) << HM_POOL_STEP_BITS;
-        heap->classes[i] = (struct hm_pool_class){&heap->nowhere, room / bytes, bytes};
+static struct hm_heap *map_root(const struct hm_heap_options *options) {
+    const struct hm_value *values = options->params;
+    unsigned arena_bits = (unsigned)__builtin_ctzll((uint64_t)values[PARAM_ARENA].number);
+    unsigned pool_bits = (unsigned)__builtin_ctzll((uint64_t)values[PARAM_POOL].number);
+    struct hm_heap *heap = hm_pool_map_heap(arena_bits, pool_bits, (size_t)max_of(options));
+    if (!heap)
+        return NULL;
+    heap->owned = map_zeroed(owned_bytes(arena_bits));
+    if (!heap->owned) {
+        munmap(heap, heap->bytes);
+        return NULL;
     }
+    heap->spare_max = (uint64_t)values[PARAM_SPARE].number;
+    if (options->inner)
+        heap->inner = *options->inner;
+    else
+        hm_libc_open(&heap->inner, NULL);
+    return heap;
+}
+
+static struct hm_heap_calls calls_of(int64_t lock, bool is_default) {
+    struct hm_heap_calls calls = HM_POOL_CALLS(plain);
+    if (is_default)
+        calls.free = plain_free_default;
+    switch (lock) {
+    case LOCK_GIL:
+        return hm_pool_gil_calls();
+    case LOCK_MUTEX:
+        return hm_pool_mutex_calls();
+    case LOCK_SPIN:
+        return hm_pool_spin_calls();
+    case LOCK_THREAD:
+        return hm_pool_thread_calls(is_default);
+    default:
+        return calls;
+    }
+}
+
+static void unmap_root(struct hm_heap *heap) {
+    munmap(heap->owned, owned_bytes(heap->arena_bits));
+    munmap(heap, heap->bytes);
 }
 
 static const struct hm_allocator hm_pool_allocator;
@@ -401,36 +227,42 @@ static const struct hm_allocator hm_pool_allocator;
 static int open_heap(struct hm_memory *out, const struct hm_heap_options *options) {
     if (!are_valid(options))
         return EINVAL;
-    const struct hm_value *values = options->params;
-    unsigned arena_bits = (unsigned)__builtin_ctzll((uint64_t)values[PARAM_ARENA].number);
-    unsigned pool_bits = (unsigned)__builtin_ctzll((uint64_t)values[PARAM_POOL].number);
-    struct hm_heap *heap = map_heap(arena_bits, pool_bits);
+    struct hm_heap *heap = map_root(options);
     if (!heap)
         return ENOMEM;
-    set_classes(heap, (size_t)values[PARAM_MAX].number);
-    heap->spare_max = (uint64_t)values[PARAM_SPARE].number;
-    pthread_mutex_init(&heap->lock, NULL);
-    if (options->inner)
-        heap->inner = *options->inner;
-    else
-        hm_libc_open(&heap->inner, NULL);
-    bool is_locked = values[PARAM_LOCK].number == LOCK_MUTEX || options->threads > 1;
+    int64_t lock = lock_of(options);
+    int error = lock == LOCK_THREAD ? hm_pool_open_threads(heap) : 0;
+    if (error) {
+        unmap_root(heap);
+        return error;
+    }
+    hm_pool_open_lock(heap);
+    bool is_default = heap->arena_bits == HM_POOL_DEFAULT_ARENA_BITS &&
+                      heap->pool_bits == HM_POOL_DEFAULT_POOL_BITS;
     *out = (struct hm_memory){
         .allocator = &hm_pool_allocator,
         .heap = heap,
         .shape = HM_SHAPE_HEAP,
-        .calls = is_locked ? locked_calls : plain_calls,
+        .calls = calls_of(lock, is_default),
     };
-    if (!is_locked && arena_bits == DEFAULT_ARENA_BITS && pool_bits == DEFAULT_POOL_BITS)
-        out->calls.free = pool_free_default;
     return 0;
 }
 
 static void close_heap(struct hm_heap *heap) {
+    hm_pool_close_threads(heap);
     hm_pool_unmap_all(heap);
-    pthread_mutex_destroy(&heap->lock);
-    munmap(heap->owned, owned_bytes(heap->arena_bits));
-    munmap(heap, heap->bytes);
+    hm_pool_close_lock(heap);
+    unmap_root(heap);
+}
+
+static int enter_heap(struct hm_heap *heap) {
+    hm_pool_enter_thread(heap);
+    return 0;
+}
+
+static void leave_heap(struct hm_heap *heap) {
+    hm_pool_leave_thread(heap);
+    hm_pool_drop_gil(heap);
 }
 
 static void count_live(const struct hm_heap *heap, const struct hm_pool_arena *arena,
@@ -442,15 +274,40 @@ static void count_live(const struct hm_heap *heap, const struct hm_pool_arena *a
     }
 }
 
-static void read_stats(struct hm_heap *heap, struct hm_heap_stats *out) {
-    *out = (struct hm_heap_stats){.arenas = heap->arenas, .bad_frees = HM_UNKNOWN};
+static void count_heap(const struct hm_heap *heap, struct hm_heap_stats *out) {
     uint64_t mapped = heap->arenas + heap->spare_count;
-    out->metadata_bytes = heap->bytes + mapped * hm_pool_arena_metadata(heap);
-    if (heap->owned_low <= heap->owned_high)
-        out->metadata_bytes += ((heap->owned_high >> 12) - (heap->owned_low >> 12) + 1) << 12;
-    out->footprint_bytes = (mapped << heap->arena_bits) + out->metadata_bytes;
+    out->arenas += heap->arenas;
+    out->metadata_bytes += heap->bytes + mapped * hm_pool_arena_metadata(heap);
+    out->footprint_bytes += mapped << heap->arena_bits;
+    out->live_blocks += heap->inner_blocks;
+    out->live_bytes += heap->inner_bytes;
     for (const struct hm_pool_arena *arena = heap->newest; arena; arena = arena->older)
         count_live(heap, arena, out);
+}
+
+/* A block that waits for its owner is not live. */
+static void uncount(void *arg, const struct hm_heap *heap, const void *block) {
+    struct hm_heap_stats *out = arg;
+    const struct hm_pool *pool = pool_of(block, heap->arena_bits, heap->pool_bits);
+    out->live_blocks--;
+    out->live_bytes -= heap->classes[pool->class].bytes;
+}
+
+/* The inner heap's blocks are part of what is live, and of the footprint, as far as is known. */
+static void read_stats(struct hm_heap *root, struct hm_heap_stats *out) {
+    size_t low = SIZE_MAX, high = 0;
+    uint64_t inner_bytes = 0;
+    *out = (struct hm_heap_stats){.bad_frees = HM_UNKNOWN};
+    for (const struct hm_heap *heap = root; heap; heap = heap->next) {
+        count_heap(heap, out);
+        inner_bytes += heap->inner_bytes;
+        low = heap->owned_low < low ? heap->owned_low : low;
+        high = heap->owned_high > high ? heap->owned_high : high;
+    }
+    if (low <= high)
+        out->metadata_bytes += ((high >> 12) - (low >> 12) + 1) << 12;
+    out->footprint_bytes += out->metadata_bytes + inner_bytes;
+    hm_pool_each_pending(root, uncount, out);
 }
 
 static const struct hm_allocator hm_pool_allocator = {
@@ -462,6 +319,8 @@ static const struct hm_allocator hm_pool_allocator = {
     .caps = HM_CAP_THREADS,
     .open = open_heap,
     .close = close_heap,
+    .enter = enter_heap,
+    .leave = leave_heap,
     .stats = read_stats,
 };
 HM_REGISTER(hm_allocator, hm_pool_allocator);

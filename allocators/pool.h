@@ -12,7 +12,7 @@ struct hm_heap;
 struct hm_pool_account {
     uint64_t arenas;
     uint64_t arena_bytes; /* the sum of all terms below, unless the heap is broken */
-    uint64_t used_bytes;  /* in blocks that are handed out */
+    uint64_t used_bytes;  /* in blocks of the pools that are handed out */
     uint64_t free_bytes;  /* in blocks that are not, of pools that are used */
     uint64_t unused_pool_bytes;
     uint64_t header_bytes;
@@ -20,7 +20,8 @@ struct hm_pool_account {
     uint64_t alignment_bytes; /* before an arena's first pool: none, as arenas are aligned */
     uint64_t pools;           /* used ones */
     uint64_t used_blocks;
-    bool intact; /* counters, lists and blocks agree with one another */
+    uint64_t pending_blocks; /* freed, and free here; but their pools do not know it yet */
+    bool intact;             /* counters, lists and blocks agree with one another */
 };
 
 /** One class of an account. */

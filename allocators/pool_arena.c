@@ -40,7 +40,7 @@ static char *map_aligned(size_t bytes, size_t alignment) {
 
 static void note_owned(struct hm_heap *heap, const char *base) {
     size_t index = (uintptr_t)base >> heap->arena_bits;
-    heap->owned[index] = 1;
+    __atomic_store_n(&heap->owned[index], heap->id, __ATOMIC_RELAXED);
     if (index < heap->owned_low)
         heap->owned_low = index;
     if (index > heap->owned_high)
@@ -58,12 +58,13 @@ static struct hm_pool_arena *map_arena(struct hm_heap *heap) {
     note_owned(heap, base);
     struct hm_pool_arena *arena = (struct hm_pool_arena *)(void *)(base + bytes);
     arena->free_pools = hm_pool_count(heap);
+    arena->heap = heap;
     return arena;
 }
 
 static void unmap_arena(struct hm_heap *heap, struct hm_pool_arena *arena) {
     char *base = hm_pool_arena_base(heap, arena);
-    heap->owned[(uintptr_t)base >> heap->arena_bits] = 0;
+    __atomic_store_n(&heap->owned[(uintptr_t)base >> heap->arena_bits], 0, __ATOMIC_RELAXED);
     heap->has_unmapped = true;
     for (int i = 0; i < HM_POOL_CLASSES; i++)
         if (heap->returned[i] && hm_pool_arena_of(heap, heap->returned[i]) == arena)
@@ -106,15 +107,20 @@ static void release_arena(struct hm_heap *heap, struct hm_pool_arena *arena) {
     }
 }
 
+void hm_pool_drop_spares(struct hm_heap *heap) {
+    while (heap->spares) {
+        struct hm_pool_arena *arena = heap->spares;
+        heap->spares = arena->next;
+        heap->spare_count--;
+        unmap_arena(heap, arena);
+    }
+}
+
 void hm_pool_unmap_all(struct hm_heap *heap) {
     heap->spare_limit = 0;
     while (heap->newest)
         release_arena(heap, heap->newest);
-    while (heap->spares) {
-        struct hm_pool_arena *arena = heap->spares;
-        heap->spares = arena->next;
-        unmap_arena(heap, arena);
-    }
+    hm_pool_drop_spares(heap);
 }
 
 /* Link behind `place`, NULL for the front. */

@@ -1,6 +1,6 @@
 /* Stock-taking of a `pool` heap, for its tests: what the pools themselves say. */
 #include "allocators/pool.h"
-#include "allocators/pool_heap.h"
+#include "allocators/pool_blocks.h"
 
 #include <string.h>
 
@@ -77,19 +77,53 @@ static void check_arena(const struct hm_heap *heap, const struct hm_pool_arena *
     out->intact = out->intact && free_pools == arena->free_pools;
 }
 
-void hm_pool_check(const struct hm_heap *heap, struct hm_pool_account *out,
+static void check_heap(const struct hm_heap *heap, struct hm_pool_account *out,
+                       struct hm_pool_census *census) {
+    uint64_t before = out->arenas;
+    for (const struct hm_pool_arena *arena = heap->newest; arena; arena = arena->older) {
+        check_arena(heap, arena, out, census);
+        out->intact = out->intact && arena->heap == heap;
+    }
+    out->intact = out->intact && out->arenas - before == heap->arenas;
+    uint32_t fewest = 0;
+    for (const struct hm_pool_arena *arena = heap->usable; arena; arena = arena->next) {
+        out->intact = out->intact && arena->free_pools >= fewest && arena->free_pools > 0;
+        fewest = arena->free_pools;
+        out->intact =
+            out->intact && heap->last_with[fewest] && heap->last_with[fewest]->free_pools == fewest;
+    }
+}
+
+struct tally {
+    struct hm_pool_account *out;
+    struct hm_pool_census *census;
+};
+
+/* Its pool took it for used. */
+static void tally_pending(void *arg, const struct hm_heap *heap, const void *block) {
+    struct tally *tally = arg;
+    struct hm_pool_account *out = tally->out;
+    const struct hm_pool *pool = pool_of(block, heap->arena_bits, heap->pool_bits);
+    uint32_t bytes = heap->classes[pool->class].bytes;
+    size_t offset = (size_t)((const char *)block - hm_pool_base(heap, pool));
+    out->intact = out->intact && offset < (size_t)pool->carved * bytes && offset % bytes == 0;
+    out->pending_blocks++;
+    out->used_blocks--;
+    out->used_bytes -= bytes;
+    out->free_bytes += bytes;
+    if (tally->census) {
+        tally->census[pool->class].used_blocks--;
+        tally->census[pool->class].free_blocks++;
+    }
+}
+
+void hm_pool_check(const struct hm_heap *root, struct hm_pool_account *out,
                    struct hm_pool_census *census) {
     *out = (struct hm_pool_account){.intact = true};
     if (census)
-        memset(census, 0, ((heap->max + 15) >> HM_POOL_STEP_BITS) * sizeof *census);
-    for (const struct hm_pool_arena *arena = heap->newest; arena; arena = arena->older)
-        check_arena(heap, arena, out, census);
-    uint32_t before = 0;
-    for (const struct hm_pool_arena *arena = heap->usable; arena; arena = arena->next) {
-        out->intact = out->intact && arena->free_pools >= before && arena->free_pools > 0;
-        before = arena->free_pools;
-        out->intact =
-            out->intact && heap->last_with[before] && heap->last_with[before]->free_pools == before;
-    }
-    out->intact = out->intact && out->arenas == heap->arenas;
+        memset(census, 0, ((root->max + 15) >> HM_POOL_STEP_BITS) * sizeof *census);
+    for (const struct hm_heap *heap = root; heap; heap = heap->next)
+        check_heap(heap, out, census);
+    struct tally tally = {out, census};
+    hm_pool_each_pending(root, tally_pending, &tally);
 }

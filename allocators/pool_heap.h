@@ -9,7 +9,9 @@
  *   usable    of an arena: has a pool that is not used (CPython: usable_arenas)
  *   carved    of a block: was on a free list or handed out since its pool got its class
  *   spare     of an arena: released, but still mapped
- *   lingering of a pool: see pool.c
+ *   lingering of a pool: see pool_blocks.c
+ *   root      the heap that its users know; it serves all requests itself, or owns thread heaps
+ *   thread heap   one thread's part of a heap with lock=thread: see pool_thread.c
  *
  * Layout
  *   A pool has room for as many blocks as CPython's, whose header of 48 bytes lies in the pool.
@@ -25,6 +27,7 @@
 #define HM_ALLOCATORS_POOL_HEAP_H
 
 #include "allocators/allocator.h"
+#include "allocators/pool_remote.h"
 
 #include <pthread.h>
 
@@ -32,6 +35,9 @@ enum {
     HM_POOL_HEADER_BYTES = 48,
     HM_POOL_STEP_BITS = 4,
     HM_POOL_CLASSES = 256,
+    HM_POOL_DEFAULT_ARENA_BITS = 20,
+    HM_POOL_DEFAULT_POOL_BITS = 14,
+    HM_POOL_BATCHES = 8,
 };
 
 /* Ends the free list of a pool that has blocks to carve; that of any other ends with NULL. */
@@ -56,6 +62,7 @@ struct hm_pool_arena {
     struct hm_pool *free_list; /* pools that were used before */
     uint32_t free_pools;       /* those, and the ones that were never used */
     uint32_t fresh;            /* index of the first pool that was never used */
+    struct hm_heap *heap;      /* whose it is, as long as it is mapped */
     struct hm_pool pools[] __attribute__((aligned(64)));
 };
 
@@ -65,19 +72,55 @@ struct hm_pool_class {
     uint32_t bytes;       /* of a block */
 };
 
+/* One of three, by the value of the parameter. */
+struct hm_pool_lock {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    uintptr_t gil; /* whose it is, with the lowest bit set while he is inside; 0: free */
+    bool is_asked; /* somebody has waited for an interval */
+    bool spin;
+};
+
+/* Blocks of one class that a thread freed, whosever they are: last in, first out. */
+struct hm_pool_cache {
+    void *head;
+    void *older;    /* a chain of `limit` more, or NULL */
+    uint32_t count; /* behind `head`; below the limit */
+    uint32_t limit;
+};
+
+struct hm_pool_threads {
+    pthread_mutex_t lock; /* of the chain of thread heaps, of the orphans, and of each orphan */
+    pthread_key_t key;    /* a thread's heap; its destructor makes that an orphan */
+    struct hm_heap *orphans;
+};
+
 struct hm_heap {
     size_t max;     /* largest request that pools serve */
-    uint8_t *owned; /* by address / arena: 1 where an arena of ours lies, else 0 */
+    uint8_t *owned; /* by address / arena: `id` of the heap whose arena lies there, else 0 */
     unsigned arena_bits;
     unsigned pool_bits;
     struct hm_pool *lingering;
     struct hm_pool *ignored; /* is written, and never read, where a fast path has nothing to say */
+    uint64_t serial;         /* of the root: no other heap of the process ever has it */
+    uint8_t id;              /* of a root that serves requests: 1; of thread heaps: 1, 2, ... */
     struct hm_pool_class classes[HM_POOL_CLASSES];
     struct hm_pool nowhere; /* ends every list of a class: it has nothing to give */
     struct hm_memory inner;
-    pthread_mutex_t lock;
-    size_t bytes;                 /* of this structure */
-    size_t owned_low, owned_high; /* the part of `owned` that was ever written */
+    uint64_t inner_blocks; /* that live in the inner heap. A thread heap counts what its thread did,
+                              and only the sum of all is a count */
+    uint64_t inner_bytes;  /* of those, as the inner heap rounds them */
+    struct hm_pool_lock lock;       /* of a root with lock=gil, mutex or spin */
+    struct hm_pool_threads threads; /* of a root with lock=thread */
+    struct hm_heap *next;           /* from the root through its thread heaps */
+    struct hm_heap *root;           /* of a thread heap, and so on to `remote` */
+    struct hm_heap *next_orphan;
+    bool is_orphan;                                /* no thread has it */
+    struct hm_pool_batch batches[HM_POOL_BATCHES]; /* by the owner's id */
+    struct hm_pool_cache caches[HM_POOL_CLASSES];
+    struct hm_pool_remote remote __attribute__((aligned(64)));
+    size_t bytes __attribute__((aligned(64))); /* of this structure */
+    size_t owned_low, owned_high;              /* the part of `owned` that was ever written */
     struct hm_pool_arena *newest;
     uint64_t arenas;
     struct hm_pool_arena *spares;
@@ -123,10 +166,61 @@ void hm_pool_yield(struct hm_heap *heap, struct hm_pool *pool);
 /** Whether hm_pool_claim after hm_pool_yield(pool) would change nothing but the pool. */
 bool hm_pool_would_return(const struct hm_heap *heap, const struct hm_pool *pool);
 
+/** Unmap the arenas that were kept though they are free. */
+void hm_pool_drop_spares(struct hm_heap *heap);
+
 /** Bytes mapped behind each arena for its headers. */
 size_t hm_pool_arena_metadata(const struct hm_heap *heap);
 
 /** Unmap all arenas. */
 void hm_pool_unmap_all(struct hm_heap *heap);
+
+/** A heap without arenas, table and inner heap. @param max  largest request of the pools, in bytes.
+ *  @return NULL when the system has no memory; munmap() `bytes` of it. */
+struct hm_heap *hm_pool_map_heap(unsigned arena_bits, unsigned pool_bits, size_t max);
+
+/** Link the next blocks that the pool never had on its list, which is at its end. @return `last`, so
+ *  that a hot path can end in this call */
+void *hm_pool_carve(const struct hm_heap *heap, struct hm_pool *pool, void *last);
+
+/** Give the lingering pool back. */
+void hm_pool_settle(struct hm_heap *heap);
+
+/** Give the class, which has no pool with a free block, one. @return whether there is memory */
+bool hm_pool_start(struct hm_heap *heap, const struct hm_pool_class *class);
+
+/** The pool's last block came back: keep it as the lingering one, or give it to its arena. */
+void hm_pool_drain(struct hm_heap *heap, struct hm_pool *pool);
+
+/** How the hot functions of a root are called, by the way in which it keeps threads apart.
+ *  `is_default` says that arenas and pools have the default sizes. */
+struct hm_heap_calls hm_pool_mutex_calls(void);
+struct hm_heap_calls hm_pool_spin_calls(void);
+struct hm_heap_calls hm_pool_gil_calls(void);
+struct hm_heap_calls hm_pool_thread_calls(bool is_default);
+
+/** Get a fresh root ready for pool_locks.c, and undo it. */
+void hm_pool_open_lock(struct hm_heap *heap);
+void hm_pool_close_lock(struct hm_heap *heap);
+
+/** The calling thread will not use the heap for a while: give up its global lock, if it has it. */
+void hm_pool_drop_gil(struct hm_heap *heap);
+
+/** Get a fresh root ready for thread heaps. @return 0 or a positive errno */
+int hm_pool_open_threads(struct hm_heap *heap);
+
+/** Unmap all thread heaps. No other thread may be inside. */
+void hm_pool_close_threads(struct hm_heap *heap);
+
+/** Give the calling thread a heap, if the root has them. */
+void hm_pool_enter_thread(struct hm_heap *heap);
+
+/** Leave the calling thread's heap, if it has one, to others. */
+void hm_pool_leave_thread(struct hm_heap *heap);
+
+/** Visit the blocks that were freed and wait for the heap whose they are. No other thread may be
+ *  inside. */
+typedef void hm_pool_visit(void *arg, const struct hm_heap *heap, const void *block);
+void hm_pool_each_pending(const struct hm_heap *root, hm_pool_visit *visit, void *arg);
 
 #endif

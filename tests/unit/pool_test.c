@@ -18,7 +18,7 @@ enum {
     ARENA_BYTES = 1 << 20,
     POOL_BYTES = 16 << 10,
     LOCK_NONE = 1,
-    LOCK_MUTEX = 2,
+    LOCK_THREAD = 5,
 };
 
 static struct hm_memory opened(struct pool_setting setting) {
@@ -109,6 +109,7 @@ static void play(struct pool_setting setting, unsigned seed) {
         slots[i].block = NULL;
     }
     assert_balanced(&memory, slots);
+    pool_allocator()->leave(memory.heap);
     assert_int_equal(account_of(&memory).pools, 0);
     closed(&memory);
 }
@@ -118,7 +119,8 @@ static void test_every_byte_of_the_arenas_is_accounted_for(void **state) {
     play((struct pool_setting){.threads = 1}, 1);
     play((struct pool_setting){.arena = 256 << 10, .pool = 4 << 10, .max = 256}, 2);
     play((struct pool_setting){.arena = 4 << 20, .pool = 64 << 10, .max = 4096}, 3);
-    play((struct pool_setting){.lock = LOCK_MUTEX}, 4);
+    for (int64_t lock = LOCK_NONE + 1; lock <= LOCK_THREAD; lock++)
+        play((struct pool_setting){.lock = lock, .max = 512}, 4);
 }
 
 /* ---- Blocks ---- */
@@ -324,6 +326,11 @@ static void *planned_malloc(size_t size) {
     return page == MAP_FAILED ? NULL : page;
 }
 
+static size_t planned_usable_size(void *block) {
+    (void)block;
+    return 4096;
+}
+
 static void planned_free(void *block) {
     planned.freed++;
     munmap(block, 4096);
@@ -333,7 +340,9 @@ static void test_inner_block_is_never_taken_for_one_of_the_pools(void **state) {
     (void)state;
     static char *blocks[SLOTS];
     struct hm_memory inner = {.shape = HM_SHAPE_LIBC,
-                              .libc = {.malloc = planned_malloc, .free = planned_free}};
+                              .libc = {.malloc = planned_malloc,
+                                       .free = planned_free,
+                                       .usable_size = planned_usable_size}};
     struct hm_memory memory = opened((struct pool_setting){.inner = &inner});
     for (int i = 0; i < SLOTS; i++)
         blocks[i] = hm_malloc(&memory, 512);

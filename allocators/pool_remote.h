@@ -1,0 +1,66 @@
+/* The queue of blocks that other threads gave back to a heap: many push, the owner takes all.
+ *
+ * Vocabulary
+ *   chain   blocks linked by their first words; the last one's link is the end
+ *   batch   a chain that a thread gathers for one owner before it pushes it, so that the owner's
+ *           cache line moves once for many blocks
+ *
+ * Algorithm
+ *   push    writes the head that it read into the link of the chain's last block, and then publishes
+ *           the chain by compare-and-swap, with release; another push or a take in between makes it
+ *           read the head again
+ *   take    exchanges the head for NULL, with acquire. No block is ever taken alone, so that a
+ *           head which went and came back (ABA) does no harm: a push that succeeds has linked the
+ *           chain to whatever the head is.
+ *
+ *   Both are also sequentially consistent, since a push is followed by a look at whether the owner
+ *   still exists, and an owner that ends says so before its last take: one of the two sees the other.
+ *
+ * tests/model/remote.pml is a model of it. Source: Treiber's stack without pop; batches of messages
+ * as in snmalloc (Lietar et al., ISMM 2019). */
+#ifndef HM_ALLOCATORS_POOL_REMOTE_H
+#define HM_ALLOCATORS_POOL_REMOTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hm_pool_remote {
+    void *head;
+};
+
+struct hm_pool_batch {
+    struct hm_heap *owner; /* whose the blocks are, or the last ones were */
+    void *first, *last;    /* `first` is NULL when there are none */
+    uint32_t count;
+    uint8_t id; /* of the owner, 0 while there is none */
+};
+
+/** Give a chain to the owner of the queue. Any thread. */
+static inline void hm_pool_remote_push(struct hm_pool_remote *queue, void *first, void *last) {
+    void *head = __atomic_load_n(&queue->head, __ATOMIC_RELAXED);
+    do
+        *(void **)last = head;
+    while (!__atomic_compare_exchange_n(&queue->head, &head, first, true, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED));
+}
+
+/** Whether there may be something to take. */
+static inline bool hm_pool_remote_has(const struct hm_pool_remote *queue) {
+    return __atomic_load_n(&queue->head, __ATOMIC_RELAXED) != NULL;
+}
+
+/** Take all. The owner, or who stands in for it. @return a chain that ends with NULL, or NULL */
+static inline void *hm_pool_remote_take(struct hm_pool_remote *queue) {
+    return __atomic_exchange_n(&queue->head, NULL, __ATOMIC_SEQ_CST);
+}
+
+/** Put a block in front. */
+static inline void hm_pool_batch_add(struct hm_pool_batch *batch, void *block) {
+    *(void **)block = batch->first;
+    batch->first = block;
+    if (batch->count++ == 0)
+        batch->last = block;
+}
+
+#endif
