@@ -1,0 +1,30 @@
+/* Shows what was found: a table of properties by allocators, then one line for each failure. */
+#ifndef HM_HARNESS_VERIFY_REPORT_H
+#define HM_HARNESS_VERIFY_REPORT_H
+
+#include "harness/verify/judge.h"
+
+#include <stdio.h>
+
+struct hm_verified {
+    const struct hm_arm *arm;
+    struct hm_finding *findings; /* one for each property; none when the arm is missing */
+};
+
+struct hm_verify_report {
+    uint64_t ops;
+    uint64_t seed;
+    const struct hm_property **properties;
+    size_t property_count;
+    struct hm_verified *arms;
+    size_t arm_count;
+};
+
+/** At most 80 columns but for the lines of failures. */
+void hm_verify_print_table(FILE *out, const struct hm_verify_report *report);
+void hm_verify_print_json(FILE *out, const struct hm_verify_report *report);
+
+/** Whether any property failed. */
+bool hm_verify_any_failed(const struct hm_verify_report *report);
+
+#endif

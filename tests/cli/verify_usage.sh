@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# What verify is asked and what it answers: wrong usage, exit status, table and JSON, and libraries
+# that do not come to their first malloc.
+# labels: plain
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+refused() {
+    heapmark verify "${@:2}"
+    expect_refusal "$1"
+}
+
+refused "did you mean 'pool'" -a pol
+refused "arena" -a pool:arena=3
+refused "no such file" -a ./missing.so
+refused "a name is missing" -a pool,
+refused "did you mean 'calloc'" --property caloc
+refused "whole number" --ops many
+refused "whole number" --ops 0
+refused "table or json" --format xml
+refused "timeout" --timeout never
+refused "did you mean '--property'" --propety calloc
+refused "needs a value" --seed
+refused "one too many" pool
+
+# A property by its name, several by the beginning of theirs.
+heapmark verify -a pool --property calloc,misuse
+expect_exit 0
+expect_out "^calloc +passed" "^misuse-double-free +" "^misuse-overflow +"
+! grep -q "^realloc" "$out" || fail "a property that was not asked for"
+
+# A table of all parts fits on 80 columns, and says of each library that it is missing or runs.
+heapmark verify --property entry-points
+expect_exit 0
+[[ $(awk 'length > 80 && !/^missing/' "$out") == "" ]] || fail "a line of more than 80 columns"
+! grep -qE "^property.* floor" "$out" || fail "a control is checked"
+
+heapmark verify -a pool --property calloc --format json
+expect_exit 0
+expect_out '"allocator": "pool"' '"property": "calloc"' '"verdict": "passed"' '"seed": 1'
+expect "not JSON" python3 -m json.tool "$out"
+
+# A property that crashes the process is one verdict, and the next one runs.
+library crash <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+static char arena[1 << 28] __attribute__((aligned(4096)));
+static size_t used;
+static void *take(size_t align, size_t n) {
+    used = (used + 16 + align - 1) & -align;
+    if (n > sizeof arena - used - 64) return NULL;
+    memcpy(arena + used - 16 + 4096, &n, 8);
+    used += n + 32;
+    return arena + used - n - 32 + 4096;
+}
+void *malloc(size_t n) { return take(16, n); }
+void *calloc(size_t n, size_t s) { return take(16, n * s); }
+void *realloc(void *p, size_t n) {
+    size_t old;
+    void *q = take(16, n);
+    if (!p || !q) return q;
+    memcpy(&old, (char *)p - 16, 8);
+    return memcpy(q, p, old < n ? old : n);
+}
+void free(void *p) {}
+void *aligned_alloc(size_t a, size_t n) { return take(a < 16 ? 16 : a, n); }
+void *memalign(size_t a, size_t n) { return take(a, n); }
+int posix_memalign(void **p, size_t a, size_t n) { *p = take(a, n); return 0; }
+size_t malloc_usable_size(void *p) { size_t n; memcpy(&n, (char *)p - 16, 8); return n; }
+C
+heapmark verify -a ./crash.so --property usable-size,free-null-errno
+expect_exit 1
+expect_out "^usable-size +failed" "^free-null-errno +passed" \
+    "^failed: crash.so, usable-size: killed by SIGSEGV: usable_size\(NULL\)"
+
+library nothing <<'C'
+int nothing(void) { return 0; }
+C
+heapmark verify -a ./nothing.so --property calloc
+expect_exit 1
+expect_out "entry-points +failed" "calloc +could-not-run" "malloc comes from"
+
+library leaver <<'C'
+#include <unistd.h>
+__attribute__((constructor)) static void leave(void) { _exit(0); }
+C
+heapmark verify -a ./leaver.so --property calloc
+expect_exit 1
+expect_out "entry-points +failed" "ended early, with exit status 0"
+
+library sleeping <<'C'
+#include <unistd.h>
+__attribute__((constructor)) static void rest(void) { sleep(100); }
+C
+heapmark verify -a ./sleeping.so --property calloc --timeout 0.5
+expect_exit 1
+expect_out "entry-points +failed" "no progress for 0.5 s"
+
+# It is called by heapmark itself, and says so when it is not.
+heapmark --help
+! grep -q verify-child "$out" || fail "verify-child is listed"
+heapmark verify-child --property=calloc
+expect_exit 2
