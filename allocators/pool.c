@@ -310,6 +310,19 @@ static void read_stats(struct hm_heap *root, struct hm_heap_stats *out) {
     hm_pool_each_pending(root, uncount, out);
 }
 
+/* The locks of lock=mutex and lock=thread: those are for whole programs, which fork. */
+static void at_fork(struct hm_heap *heap, enum hm_fork_phase phase) {
+    pthread_mutex_t *locks[] = {&heap->lock.mutex, &heap->threads.lock};
+    for (int i = 0; i < (heap->serial ? 2 : 1); i++) {
+        if (phase == HM_FORK_PREPARE)
+            pthread_mutex_lock(locks[i]);
+        else if (phase == HM_FORK_PARENT)
+            pthread_mutex_unlock(locks[i]);
+        else
+            pthread_mutex_init(locks[i], NULL);
+    }
+}
+
 static const struct hm_allocator hm_pool_allocator = {
     .abi = HM_ALLOCATOR_ABI,
     .name = "pool",
@@ -322,5 +335,6 @@ static const struct hm_allocator hm_pool_allocator = {
     .enter = enter_heap,
     .leave = leave_heap,
     .stats = read_stats,
+    .fork = at_fork,
 };
 HM_REGISTER(hm_allocator, hm_pool_allocator);

@@ -41,11 +41,11 @@ enum {
 };
 
 /* The thread's heap of the root that it used last, by the root's serial number: an address could be
- * that of a later root. */
+ * that of a later root. The model keeps a preloaded library from allocating for it. */
 static __thread struct {
     uint64_t serial;
     struct hm_heap *heap;
-} last_used;
+} last_used __attribute__((tls_model("initial-exec")));
 
 /* ---- Pending blocks ---- */
 
@@ -351,9 +351,16 @@ static void *thread_malloc(struct hm_heap *root, size_t size) {
     return is_small(own, size) ? take_cached(own, size) : thread_take_inner(root, size);
 }
 
+/* The thread's heap if it has one. A free makes none: the C library frees on behalf of threads whose
+ * destructors have run, and a heap made then would never be given back. */
+static struct hm_heap *existing_own(struct hm_heap *root) {
+    return last_used.serial == root->serial ? last_used.heap
+                                            : pthread_getspecific(root->threads.key);
+}
+
 /* A block of the inner heap, or any block by a thread that has not used the root last. */
 __attribute__((noinline)) static void put_other(struct hm_heap *root, void *block) {
-    struct hm_heap *own = own_of(root);
+    struct hm_heap *own = existing_own(root);
     if (!is_ours(root, block, root->arena_bits))
         put_inner(root, block, thread_count);
     else if (!own)

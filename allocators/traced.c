@@ -165,6 +165,15 @@ int hm_traced_snapshot(struct hm_heap *heap, struct hm_traced_snapshot *out) {
     return 0;
 }
 
+static void at_fork(struct hm_heap *heap, enum hm_fork_phase phase) {
+    if (phase == HM_FORK_PREPARE)
+        lock(heap);
+    else if (phase == HM_FORK_PARENT)
+        unlock(heap);
+    else
+        pthread_mutex_init(&heap->mutex, NULL);
+}
+
 static int enter_thread(struct hm_heap *heap) {
     (void)heap;
     hm_frames_enter();
@@ -254,5 +263,6 @@ static const struct hm_allocator hm_traced = {
     .close = close_heap,
     .enter = enter_thread,
     .stats = read_stats,
+    .fork = at_fork,
 };
 HM_REGISTER(hm_allocator, hm_traced);
