@@ -176,7 +176,8 @@ static void read_manifest(struct lines *all, const char *folder) {
         const char *id = json_string_value(json_object_get(cell, "cell"));
         json_int_t rounds = json_integer_value(json_object_get(cell, "rounds_needed"));
         for (struct line *l = id ? all->first : NULL; l; l = l->next)
-            if (strcmp(l->cell, id) == 0 && strcmp(l->verdict, "inconclusive") == 0 && rounds > 0)
+            if (strcmp(l->cell, id) == 0 && strcmp(l->verdict, "inconclusive") == 0 && rounds > 0 &&
+                strncmp(l->name, "A/A", 3) != 0)
                 snprintf(l->verdict, sizeof l->verdict, "needs ~%d", (int)rounds);
     }
     json_decref(json);
