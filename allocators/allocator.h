@@ -140,31 +140,34 @@ struct hm_allocator {
 #define HM_IS_LIBC(memory) ((memory)->shape == HM_SHAPE_LIBC)
 #endif
 
-static inline void *hm_malloc(const struct hm_memory *m, size_t size) {
+/** Inlined in every build: a layer that notes call sites must see the caller's. */
+#define HM_HOT static inline __attribute__((always_inline))
+
+HM_HOT void *hm_malloc(const struct hm_memory *m, size_t size) {
     return HM_IS_LIBC(m) ? m->libc.malloc(size) : m->calls.malloc(m->heap, size);
 }
 
-static inline void *hm_calloc(const struct hm_memory *m, size_t count, size_t size) {
+HM_HOT void *hm_calloc(const struct hm_memory *m, size_t count, size_t size) {
     return HM_IS_LIBC(m) ? m->libc.calloc(count, size) : m->calls.calloc(m->heap, count, size);
 }
 
-static inline void *hm_realloc(const struct hm_memory *m, void *block, size_t size) {
+HM_HOT void *hm_realloc(const struct hm_memory *m, void *block, size_t size) {
     return HM_IS_LIBC(m) ? m->libc.realloc(block, size) : m->calls.realloc(m->heap, block, size);
 }
 
-static inline void *hm_aligned_alloc(const struct hm_memory *m, size_t alignment, size_t size) {
+HM_HOT void *hm_aligned_alloc(const struct hm_memory *m, size_t alignment, size_t size) {
     return HM_IS_LIBC(m) ? m->libc.aligned_alloc(alignment, size)
                          : m->calls.aligned_alloc(m->heap, alignment, size);
 }
 
-static inline void hm_free(const struct hm_memory *m, void *block) {
+HM_HOT void hm_free(const struct hm_memory *m, void *block) {
     if (HM_IS_LIBC(m))
         m->libc.free(block);
     else
         m->calls.free(m->heap, block);
 }
 
-static inline size_t hm_usable_size(const struct hm_memory *m, void *block) {
+HM_HOT size_t hm_usable_size(const struct hm_memory *m, void *block) {
     return HM_IS_LIBC(m) ? m->libc.usable_size(block) : m->calls.usable_size(m->heap, block);
 }
 

@@ -41,7 +41,7 @@ static inline uint32_t largest(const uint32_t *lanes) {
 
 /** lanes[i] += x, without a narrow store that the next wide load would have to wait for. */
 static inline void add_to_lane(uint32_t *lanes, unsigned i, uint32_t x) {
-    uint32_t *vector = lanes + i / 16 * 16;
+    uint32_t *vector = lanes + (i & ~15u);
     __m512i old = _mm512_load_si512(vector);
     _mm512_store_si512(vector, _mm512_mask_add_epi32(old, (__mmask16)(1u << i % 16), old,
                                                      _mm512_set1_epi32((int)x)));

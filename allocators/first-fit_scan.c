@@ -37,7 +37,7 @@ static bool find(struct hm_runs *runs, uint32_t from, uint32_t length, struct hm
     while (start > 0 && start < runs->granules && runs->states[start] == FREE &&
            runs->states[start - 1] == FREE)
         start--;
-    for (uint32_t end = start; start < runs->granules; start = end + 1) {
+    for (uint32_t end; start < runs->granules; start = end + 1) {
         for (end = start; end < runs->granules && runs->states[end] == FREE;)
             end++;
         if (end - start >= length) {

@@ -31,8 +31,8 @@ __attribute__((no_sanitize("address"))) void hm_frames_walk(uintptr_t *out, unsi
                                                             const uintptr_t *frame) {
     for (unsigned i = 0; i < count; i++) {
         uintptr_t outer = frame[0];
-        if (outer <= (uintptr_t)frame || outer % sizeof outer ||
-            outer >= stack_end || stack_end - outer < 2 * sizeof outer)
+        if (outer <= (uintptr_t)frame || outer % sizeof outer || outer >= stack_end ||
+            stack_end - outer < 2 * sizeof outer)
             return;
         frame = (const uintptr_t *)outer;
         out[i] = frame[1];

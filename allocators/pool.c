@@ -136,7 +136,8 @@ static int64_t max_of(const struct hm_heap_options *options) {
     int64_t max = options->params[PARAM_MAX].number;
     if (max)
         return max;
-    return lock_of(options) == LOCK_THREAD && 4 * THREAD_MAX <= options->params[PARAM_POOL].number
+    return lock_of(options) == LOCK_THREAD &&
+                   (int64_t)4 * THREAD_MAX <= options->params[PARAM_POOL].number
                ? THREAD_MAX
                : CPYTHON_MAX;
 }

@@ -49,7 +49,7 @@ static inline void link_front(struct hm_heap *heap, struct hm_pool *pool) {
 /* `pool` is the head of the class, and has a free block. */
 static inline void *pop(struct hm_heap *heap, struct hm_pool_class *class, struct hm_pool *pool) {
     void *block = pool->free;
-    void *next = *(void **)block;
+    void *next = *(void **)block; /* NOLINT(clang-analyzer-core.NullDereference): see above */
     pool->used++;
     if (HM_UNLIKELY(next == HM_POOL_UNCARVED))
         return hm_pool_carve(heap, pool, block);

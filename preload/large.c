@@ -78,7 +78,7 @@ static size_t slot_bytes(void *block) {
 static unsigned class_of(size_t bytes) {
     size_t last = bytes > (1u << FIRST_BITS) ? bytes - 1 : 1u << FIRST_BITS;
     unsigned bits = 63u - (unsigned)__builtin_clzll(last);
-    return 4 * (bits - FIRST_BITS) + ((last >> (bits - 2)) & 3);
+    return 4 * (bits - FIRST_BITS) + (unsigned)((last >> (bits - 2)) & 3);
 }
 
 static size_t class_bytes(unsigned class) {

@@ -16,7 +16,7 @@ static const char id_letters[] =
 /* Words are printed in errors: what a terminal could obey is not. */
 static const char *printable(const char *word, char out[HM_SIM_ID_BYTES]) {
     size_t i = 0;
-    for (; word[i] && i < HM_SIM_ID_BYTES - 1; i++) {
+    for (; i < HM_SIM_ID_BYTES - 1 && word[i]; i++) {
         out[i] = '?';
         if (word[i] > ' ' && word[i] < 0x7f)
             out[i] = word[i];
@@ -62,7 +62,7 @@ static int unknown_verb(const struct hm_sim_verb *verbs, const char *word, struc
     char shown[HM_SIM_ID_BYTES];
     const char *names[32];
     size_t count = 0;
-    for (; verbs[count].name && count < sizeof names / sizeof *names; count++)
+    for (; count < sizeof names / sizeof *names && verbs[count].name; count++)
         names[count] = verbs[count].name;
     const char *near = hm_nearest(word, names, count);
     if (near)
