@@ -116,7 +116,9 @@ static void put_bytes(FILE *out, double bytes) {
 
 /* Three digits, and no exponent. */
 static void put_time(FILE *out, double ns) {
-    if (ns >= 1000)
+    if (!isfinite(ns))
+        fprintf(out, "%8s", "NA");
+    else if (ns >= 1000)
         fprintf(out, "%8.0f", ns);
     else
         fprintf(out, "%8.3g", ns);
