@@ -17,6 +17,7 @@
  * are those of Microsoft's debug heap (_CrtDbg), as CPython's debug hooks have them too. */
 #include "allocators/debug.h"
 
+#include "allocators/fork.h"
 #include "allocators/layer.h"
 #include "allocators/layer_blocks.h"
 #include "allocators/layer_sites.h"
@@ -372,12 +373,7 @@ static void read_stats(struct hm_heap *heap, struct hm_heap_stats *out) {
 /* ---- Opening ---- */
 
 static void at_fork(struct hm_heap *heap, enum hm_fork_phase phase) {
-    if (phase == HM_FORK_PREPARE)
-        lock(heap);
-    else if (phase == HM_FORK_PARENT)
-        unlock(heap);
-    else
-        pthread_mutex_init(&heap->mutex, NULL);
+    hm_fork_mutex(&heap->mutex, phase);
 }
 
 static int enter_thread(struct hm_heap *heap) {

@@ -8,6 +8,7 @@
  *
  * Here are the calls for one thread, and the opening of every kind of heap. Threads are kept apart
  * by a lock around each call (pool_locks.c) or by a heap for each of them (pool_thread.c). */
+#include "allocators/fork.h"
 #include "allocators/libc.h"
 #include "allocators/pool_blocks.h"
 
@@ -313,15 +314,9 @@ static void read_stats(struct hm_heap *root, struct hm_heap_stats *out) {
 
 /* The locks of lock=mutex and lock=thread: those are for whole programs, which fork. */
 static void at_fork(struct hm_heap *heap, enum hm_fork_phase phase) {
-    pthread_mutex_t *locks[] = {&heap->lock.mutex, &heap->threads.lock};
-    for (int i = 0; i < (heap->serial ? 2 : 1); i++) {
-        if (phase == HM_FORK_PREPARE)
-            pthread_mutex_lock(locks[i]);
-        else if (phase == HM_FORK_PARENT)
-            pthread_mutex_unlock(locks[i]);
-        else
-            pthread_mutex_init(locks[i], NULL);
-    }
+    hm_fork_mutex(&heap->lock.mutex, phase);
+    if (heap->serial)
+        hm_fork_mutex(&heap->threads.lock, phase);
 }
 
 static const struct hm_allocator hm_pool_allocator = {

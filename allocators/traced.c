@@ -8,6 +8,7 @@
  * inner heap may hand its address out again, and enters it after it was handed out. */
 #include "allocators/traced.h"
 
+#include "allocators/fork.h"
 #include "allocators/layer.h"
 #include "allocators/layer_blocks.h"
 
@@ -166,12 +167,7 @@ int hm_traced_snapshot(struct hm_heap *heap, struct hm_traced_snapshot *out) {
 }
 
 static void at_fork(struct hm_heap *heap, enum hm_fork_phase phase) {
-    if (phase == HM_FORK_PREPARE)
-        lock(heap);
-    else if (phase == HM_FORK_PARENT)
-        unlock(heap);
-    else
-        pthread_mutex_init(&heap->mutex, NULL);
+    hm_fork_mutex(&heap->mutex, phase);
 }
 
 static int enter_thread(struct hm_heap *heap) {
