@@ -9,7 +9,7 @@ animals=("$source_dir"/tests/zoo/*.c)
 
 # said_by FILE WORD: what its head says behind `WORD: `.
 said_by() {
-    sed -n "s|^ \* $2: \(.*[a-z0-9K]\)\( \*/\)\?$|\1|p" "$1"
+    sed -n "s|^ \* $2: \(.*[a-z0-9KM]\)\( \*/\)\?$|\1|p" "$1"
 }
 
 # caught ANIMAL FILE: by each of its properties.

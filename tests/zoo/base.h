@@ -77,6 +77,10 @@ enum {
 #define ZOO_AFTER_FORK base_unlock
 #endif
 
+#ifndef ZOO_MEANWHILE
+#define ZOO_MEANWHILE() (void)0 /* while a free list is being changed */
+#endif
+
 #ifndef ZOO_CACHE_BLOCKS
 #define ZOO_CACHE_BLOCKS 32u /* of each class, that a thread may keep */
 #endif
@@ -209,6 +213,7 @@ static void *take_small(unsigned class) {
     ZOO_LOCK();
     if (free_blocks[class] || cut_span(class)) {
         b = free_blocks[class];
+        ZOO_MEANWHILE();
         free_blocks[class] = b->next;
     }
     ZOO_UNLOCK();
