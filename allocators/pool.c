@@ -271,8 +271,9 @@ static void count_live(const struct hm_heap *heap, const struct hm_pool_arena *a
                        struct hm_heap_stats *out) {
     for (uint32_t i = 0; i < arena->fresh; i++) {
         const struct hm_pool *pool = &arena->pools[i];
-        out->live_blocks += pool->used;
-        out->live_bytes += (uint64_t)pool->used * heap->classes[pool->class].bytes;
+        uint32_t used = hm_pool_used(heap, pool);
+        out->live_blocks += used;
+        out->live_bytes += (uint64_t)used * heap->classes[pool->class].bytes;
     }
 }
 
@@ -312,9 +313,8 @@ static void read_stats(struct hm_heap *root, struct hm_heap_stats *out) {
     hm_pool_each_pending(root, uncount, out);
 }
 
-/* The locks of lock=mutex and lock=thread: those are for whole programs, which fork. */
 static void at_fork(struct hm_heap *heap, enum hm_fork_phase phase) {
-    hm_fork_mutex(&heap->lock.mutex, phase);
+    hm_pool_fork_lock(heap, phase);
     if (heap->serial)
         hm_fork_mutex(&heap->threads.lock, phase);
 }

@@ -213,11 +213,12 @@ void hm_pool_yield(struct hm_heap *heap, struct hm_pool *pool) {
     }
 }
 
-bool hm_pool_would_return(const struct hm_heap *heap, const struct hm_pool *pool) {
-    const struct hm_pool_arena *arena = hm_pool_arena_of(heap, pool);
-    if (arena->free_pools == 0)
-        return true;
-    bool stays_first = heap->usable == arena && heap->last_with[arena->free_pools] == arena;
-    bool is_released = arena->free_pools + 1 == hm_pool_count(heap) && arena->next;
-    return stays_first && !is_released;
+/* An arena moves back when it gets a pool and another one has as many free ones as it had; the first
+ * free pool of a full arena brings it to the front. */
+bool hm_pool_stays_first(const struct hm_heap *heap, const struct hm_pool_arena *arena) {
+    const struct hm_pool_arena *next = arena->free_pools ? arena->next : heap->usable;
+    uint32_t most = arena->free_pools + arena->lingering + 1;
+    if (arena->free_pools && arena != heap->usable)
+        return false;
+    return !next || (most <= next->free_pools && most < hm_pool_count(heap));
 }

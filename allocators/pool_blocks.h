@@ -4,8 +4,8 @@
  * `struct hm_pool_ways` says how a block is had. All its values are constants, so that nothing is
  * called by pointer.
  *
- * Whether a malloc is the one to fill its pool is as good as random in a heap that churns; so it is
- * no branch, but a choice of where to store. */
+ * A free list that ends is no event. The next malloc that comes there finds out whether the pool
+ * is full or has blocks to carve, so that one test tells a malloc all that it must know. */
 #ifndef HM_ALLOCATORS_POOL_BLOCKS_H
 #define HM_ALLOCATORS_POOL_BLOCKS_H
 
@@ -39,38 +39,20 @@ static inline struct hm_pool *pool_of(const void *block, unsigned arena_bits, un
     return (struct hm_pool *)(base + index * sizeof(struct hm_pool) + headers);
 }
 
-static inline void link_front(struct hm_heap *heap, struct hm_pool *pool) {
-    struct hm_pool_class *class = &heap->classes[pool->class];
-    pool->next = class->head;
-    class->head->prev = pool;
-    class->head = pool;
-}
-
-/* `pool` is the head of the class, and has a free block. */
-static inline void *pop(struct hm_heap *heap, struct hm_pool_class *class, struct hm_pool *pool) {
-    void *block = pool->free;
-    void *next = *(void **)block; /* NOLINT(clang-analyzer-core.NullDereference): see above */
+/* `pool` is the head of its class, and `block`, not NULL, that of its free list. */
+static inline void *pop(struct hm_pool *pool, void *block) {
+    pool->free = *(void **)block;
     pool->used++;
-    if (HM_UNLIKELY(next == HM_POOL_UNCARVED))
-        return hm_pool_carve(heap, pool, block);
-    pool->free = next;
-    struct hm_pool **full = next ? &heap->ignored : &class->head;
-    *full = pool->next;
     return block;
 }
 
-/* `size` is small; `take_first` serves a class without a free block. */
+/* `size` is small; `take_first` serves a class whose head has nothing on its free list. */
 static inline void *take(struct hm_heap *heap, size_t size,
                          void *(*take_first)(struct hm_heap *, struct hm_pool_class *)) {
     struct hm_pool_class *class = &heap->classes[(size - 1) >> HM_POOL_STEP_BITS];
     struct hm_pool *pool = class->head;
-    if (HM_UNLIKELY(!pool->free))
-        return take_first(heap, class);
-    return pop(heap, class, pool);
-}
-
-static inline bool lingers_on(const struct hm_heap *heap, const struct hm_pool *pool) {
-    return pool == heap->lingering && pool->next == &heap->nowhere;
+    void *block = pool->free;
+    return HM_LIKELY(block) ? pop(pool, block) : take_first(heap, class);
 }
 
 /* `block` is this heap's. */
@@ -79,12 +61,10 @@ static inline void put(struct hm_heap *heap, void *block, unsigned arena_bits, u
     void *next = pool->free;
     *(void **)block = next;
     pool->free = block;
-    if (HM_UNLIKELY(--pool->used == 0)) {
-        if (!lingers_on(heap, pool))
-            hm_pool_drain(heap, pool);
-    } else if (HM_UNLIKELY(!next)) {
-        link_front(heap, pool);
-    }
+    if (HM_UNLIKELY(--pool->used == 0))
+        hm_pool_drain(heap, pool);
+    else if (HM_UNLIKELY(!next))
+        hm_pool_refill(heap, pool);
 }
 
 /* ---- Blocks of the inner heap ---- */
@@ -119,11 +99,11 @@ static inline void *resize_inner(struct hm_heap *heap, void *block, size_t size,
     return moved;
 }
 
-/* For a class that has no pool with a free block. */
+/* For a class whose head has nothing on its free list. */
 static inline void *start_and_take(struct hm_heap *heap, struct hm_pool_class *class,
                                    count_inner *count) {
     if (hm_pool_start(heap, class))
-        return pop(heap, class, class->head);
+        return pop(class->head, class->head->free);
     return take_inner(heap, class->bytes, count);
 }
 

@@ -5,13 +5,12 @@
 #include <string.h>
 
 /* Blocks of the free list, or UINT32_MAX when it leaves the pool, meets no block's start or holds
- * more than were ever carved. A full pool has none, and no other end than NULL. */
+ * more than were ever carved. */
 static uint32_t count_free_list(const struct hm_heap *heap, const struct hm_pool *pool) {
     const char *base = hm_pool_base(heap, pool);
     size_t bytes = heap->classes[pool->class].bytes;
     uint32_t count = 0;
-    const void *end = pool->carved < heap->classes[pool->class].blocks ? HM_POOL_UNCARVED : NULL;
-    for (const void *block = pool->free; block != end; block = *(void *const *)block) {
+    for (const void *block = pool->free; block; block = *(void *const *)block) {
         size_t offset = (size_t)((const char *)block - base);
         if (offset >= pool->carved * bytes || offset % bytes || ++count > pool->carved)
             return UINT32_MAX;
@@ -38,9 +37,11 @@ static void check_pool(const struct hm_heap *heap, const struct hm_pool *pool,
         return;
     }
     uint32_t used = pool->carved - listed;
-    out->intact = out->intact && used == pool->used && pool->carved <= class->blocks;
+    out->intact = out->intact && used == hm_pool_used(heap, pool) && pool->carved <= class->blocks;
+    bool is_full = !pool->free && pool->carved == class->blocks;
+    out->intact = out->intact && (pool->next || is_full);
     if (!used) {
-        out->intact = out->intact && pool == heap->lingering;
+        out->intact = out->intact && pool == heap->lingering[pool->class];
         out->unused_pool_bytes += (uint64_t)1 << heap->pool_bits;
         return;
     }
@@ -77,6 +78,21 @@ static void check_arena(const struct hm_heap *heap, const struct hm_pool_arena *
     out->intact = out->intact && free_pools == arena->free_pools;
 }
 
+/* Each is the last of its class, or full and in no list. */
+static bool are_lingering_right(const struct hm_heap *heap) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < HM_POOL_CLASSES; i++) {
+        const struct hm_pool *pool = heap->lingering[i];
+        if (!pool)
+            continue;
+        count++;
+        if (pool->class != i || hm_pool_arena_of(heap, pool) != heap->host ||
+            (pool->next && pool->next != &heap->nowhere))
+            return false;
+    }
+    return count == (heap->host ? heap->host->lingering : 0);
+}
+
 static void check_heap(const struct hm_heap *heap, struct hm_pool_account *out,
                        struct hm_pool_census *census) {
     uint64_t before = out->arenas;
@@ -84,7 +100,7 @@ static void check_heap(const struct hm_heap *heap, struct hm_pool_account *out,
         check_arena(heap, arena, out, census);
         out->intact = out->intact && arena->heap == heap;
     }
-    out->intact = out->intact && out->arenas - before == heap->arenas;
+    out->intact = out->intact && out->arenas - before == heap->arenas && are_lingering_right(heap);
     uint32_t fewest = 0;
     for (const struct hm_pool_arena *arena = heap->usable; arena; arena = arena->next) {
         out->intact = out->intact && arena->free_pools >= fewest && arena->free_pools > 0;

@@ -5,7 +5,7 @@
  *   pool      a run of `pool` bytes that holds blocks of one class; aligned to its size
  *   arena     a run of `arena` bytes cut into pools; aligned to its size
  *   used      of a pool: at least one block is handed out; of a class: the list of its used pools
- *             that have a block to give (CPython: usedpools)
+ *             that have a block to give (CPython: usedpools), and of some that do not
  *   usable    of an arena: has a pool that is not used (CPython: usable_arenas)
  *   carved    of a block: was on a free list or handed out since its pool got its class
  *   spare     of an arena: released, but still mapped
@@ -15,7 +15,7 @@
  *
  * Layout
  *   A pool has room for as many blocks as CPython's, whose header of 48 bytes lies in the pool.
- * Ours lie side by side behind the arena, and the 48 bytes stay blank at the pool's end: headers at
+ *   Ours lie side by side behind the arena, and the 48 bytes stay blank at the pool's end: headers at
  *   the start of each pool would all fall into one set of the first-level cache. An arena is
  *   mapped as
  *
@@ -40,16 +40,13 @@ enum {
     HM_POOL_BATCHES = 8,
 };
 
-/* Ends the free list of a pool that has blocks to carve; that of any other ends with NULL. */
-#define HM_POOL_UNCARVED ((void *)1)
-
-/* Invariants of a pool with a class: the blocks that are carved are handed out or on the free list,
- * and it is in the list of its class exactly while `free` is not NULL. */
+/* Invariants of a pool with a class: the blocks that are carved are handed out or on the free list.
+ * It is in the list of its class if it has a block to give; a full one stays until that is noticed. */
 struct hm_pool {
     void *free;           /* last in, first out; a block's first word is the link */
-    struct hm_pool *next; /* of its class's list, or of its arena's when it is not used */
+    struct hm_pool *next; /* of its class's list, NULL when it is in none; or of its arena's */
     struct hm_pool *prev; /* of its class's list; stale in the head */
-    uint32_t used;        /* blocks that are handed out */
+    uint32_t used;        /* blocks that are handed out, and one more while the pool may linger */
     uint16_t carved;      /* blocks */
     uint8_t class;
 };
@@ -62,6 +59,7 @@ struct hm_pool_arena {
     struct hm_pool *free_list; /* pools that were used before */
     uint32_t free_pools;       /* those, and the ones that were never used */
     uint32_t fresh;            /* index of the first pool that was never used */
+    uint32_t lingering;        /* pools that may linger */
     struct hm_heap *heap;      /* whose it is, as long as it is mapped */
     struct hm_pool pools[] __attribute__((aligned(64)));
 };
@@ -100,12 +98,12 @@ struct hm_heap {
     uint8_t *owned; /* by address / arena: `id` of the heap whose arena lies there, else 0 */
     unsigned arena_bits;
     unsigned pool_bits;
-    struct hm_pool *lingering;
-    struct hm_pool *ignored; /* is written, and never read, where a fast path has nothing to say */
-    uint64_t serial;         /* of the root: no other heap of the process ever has it */
-    uint8_t id;              /* of a root that serves requests: 1; of thread heaps: 1, 2, ... */
+    uint64_t serial; /* of the root: no other heap of the process ever has it */
+    uint8_t id;      /* of a root that serves requests: 1; of thread heaps: 1, 2, ... */
     struct hm_pool_class classes[HM_POOL_CLASSES];
     struct hm_pool nowhere; /* ends every list of a class: it has nothing to give */
+    struct hm_pool *lingering[HM_POOL_CLASSES]; /* that may linger, or NULL */
+    struct hm_pool_arena *host;                 /* all of those are its; NULL when there is none */
     struct hm_memory inner;
     uint64_t inner_blocks; /* that live in the inner heap. A thread heap counts what its thread did,
                               and only the sum of all is a count */
@@ -163,8 +161,9 @@ struct hm_pool *hm_pool_claim(struct hm_heap *heap, uint8_t class);
  *  pools are back and it is not the last usable one. Source: insert_to_freepool. */
 void hm_pool_yield(struct hm_heap *heap, struct hm_pool *pool);
 
-/** Whether hm_pool_claim after hm_pool_yield(pool) would change nothing but the pool. */
-bool hm_pool_would_return(const struct hm_heap *heap, const struct hm_pool *pool);
+/** Whether the arena is the first to be claimed from, and stays so when it gets one pool more than
+ *  it has free ones and lingering ones, without being released. A full arena counts as first. */
+bool hm_pool_stays_first(const struct hm_heap *heap, const struct hm_pool_arena *arena);
 
 /** Unmap the arenas that were kept though they are free. */
 void hm_pool_drop_spares(struct hm_heap *heap);
@@ -179,17 +178,22 @@ void hm_pool_unmap_all(struct hm_heap *heap);
  *  @return NULL when the system has no memory; munmap() `bytes` of it. */
 struct hm_heap *hm_pool_map_heap(unsigned arena_bits, unsigned pool_bits, size_t max);
 
-/** Link the next blocks that the pool never had on its list, which is at its end. @return `last`, so
- *  that a hot path can end in this call */
-void *hm_pool_carve(const struct hm_heap *heap, struct hm_pool *pool, void *last);
+/** Blocks of the pool that are handed out. */
+static inline uint32_t hm_pool_used(const struct hm_heap *heap, const struct hm_pool *pool) {
+    return pool->used - (heap->lingering[pool->class] == pool);
+}
 
-/** Give the lingering pool back. */
+/** Give the lingering pools back. */
 void hm_pool_settle(struct hm_heap *heap);
 
-/** Give the class, which has no pool with a free block, one. @return whether there is memory */
-bool hm_pool_start(struct hm_heap *heap, const struct hm_pool_class *class);
+/** For a class whose head has nothing on its free list: give it a head that has.
+ *  @return whether there is memory */
+bool hm_pool_start(struct hm_heap *heap, struct hm_pool_class *class);
 
-/** The pool's last block came back: keep it as the lingering one, or give it to its arena. */
+/** A block came back to the pool, whose free list was empty. */
+void hm_pool_refill(struct hm_heap *heap, struct hm_pool *pool);
+
+/** The pool's last block came back: let it linger, or give it to its arena. */
 void hm_pool_drain(struct hm_heap *heap, struct hm_pool *pool);
 
 /** How the hot functions of a root are called, by the way in which it keeps threads apart.
@@ -202,6 +206,9 @@ struct hm_heap_calls hm_pool_thread_calls(bool is_default);
 /** Get a fresh root ready for pool_locks.c, and undo it. */
 void hm_pool_open_lock(struct hm_heap *heap);
 void hm_pool_close_lock(struct hm_heap *heap);
+
+/** Nobody is inside while the process forks, and no lock is held in the child. */
+void hm_pool_fork_lock(struct hm_heap *heap, enum hm_fork_phase phase);
 
 /** The calling thread will not use the heap for a while: give up its global lock, if it has it. */
 void hm_pool_drop_gil(struct hm_heap *heap);

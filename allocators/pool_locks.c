@@ -137,6 +137,25 @@ void hm_pool_close_lock(struct hm_heap *heap) {
     pthread_mutex_destroy(&heap->lock.mutex);
 }
 
+/* Whichever lock it is, the others are free. In the child there is no thread that holds or waits. */
+void hm_pool_fork_lock(struct hm_heap *heap, enum hm_fork_phase phase) {
+    if (phase == HM_FORK_PREPARE) {
+        spin_enter(heap);
+        gil_enter(heap);
+        pthread_mutex_lock(&heap->lock.mutex);
+        return;
+    }
+    spin_exit(heap);
+    __atomic_store_n(&heap->lock.gil, 0, __ATOMIC_RELEASE);
+    if (phase == HM_FORK_PARENT) {
+        pthread_cond_signal(&heap->lock.changed);
+        pthread_mutex_unlock(&heap->lock.mutex);
+    } else {
+        heap->lock.is_asked = false;
+        hm_pool_open_lock(heap);
+    }
+}
+
 /* ---- The calls ---- */
 
 /* The inner heap keeps threads apart by itself. */

@@ -4,6 +4,10 @@
  *   chain   blocks linked by their first words; the last one's link is the end
  *   batch   a chain that a thread gathers for one owner before it pushes it, so that the owner's
  *           cache line moves once for many blocks
+ *   hint    a block's second word: a block further on in the chain, whose line the owner fetches
+ *           while it handles this one. All lines are in the cache of who pushed, and following the
+ *           links alone fetches them one after the other. It may be outdated: the address then is
+ *           that of some other block, which a prefetch leaves as it is.
  *
  * Algorithm
  *   push    writes the head that it read into the link of the chain's last block, and then publishes
@@ -25,6 +29,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum {
+    HM_POOL_AHEAD = 16, /* blocks from one to that of its hint */
+};
+
 struct hm_pool_remote {
     void *head;
 };
@@ -33,7 +41,9 @@ struct hm_pool_batch {
     struct hm_heap *owner; /* whose the blocks are, or the last ones were */
     void *first, *last;    /* `first` is NULL when there are none */
     uint32_t count;
-    uint8_t id; /* of the owner, 0 while there is none */
+    uint32_t added; /* blocks since the owner came, in this batch and those before; wraps */
+    uint8_t id;     /* of the owner, 0 while there is none */
+    void *recent[HM_POOL_AHEAD]; /* the last blocks that were added, by `added` */
 };
 
 /** Give a chain to the owner of the queue. Any thread. */
@@ -57,10 +67,31 @@ static inline void *hm_pool_remote_take(struct hm_pool_remote *queue) {
 
 /** Put a block in front. */
 static inline void hm_pool_batch_add(struct hm_pool_batch *batch, void *block) {
-    *(void **)block = batch->first;
+    void **words = block;
+    void **recent = &batch->recent[batch->added % HM_POOL_AHEAD];
+    words[0] = batch->first;
+    words[1] = batch->added++ < HM_POOL_AHEAD ? NULL : *recent;
+    *recent = block;
     batch->first = block;
     if (batch->count++ == 0)
         batch->last = block;
+}
+
+/* For a write, which GCC's builtin asks for only where it knows that the processor can. x86-64 ones
+ * that can not take it for no instruction. */
+static inline void hm_pool_fetch(void *address) {
+#ifdef __x86_64__
+    __asm__ volatile("prefetchw (%0)" : : "r"(address));
+#else
+    __builtin_prefetch(address, 1);
+#endif
+}
+
+/** @return what follows the block in a chain that was taken */
+static inline void *hm_pool_chain_next(void *block) {
+    void **words = block;
+    hm_pool_fetch(words[1]);
+    return words[0];
 }
 
 #endif

@@ -17,6 +17,10 @@
  *   So a thread that frees and allocates alike uses remote blocks again, without a word to the owner.
  *   Source of the cache: magazines (Bonwick and Adams, USENIX 2001).
  *
+ *   Above FINE_MAX bytes requests are rounded up to a multiple of 64, not of 16: each thread keeps
+ *   pools and a cache for each class, and few blocks in as many classes as pymalloc's would hold more
+ *   memory than the rounding takes.
+ *
  *   A thread gets a heap at its first call, an orphan if there is one. When it ends, its heap becomes
  *   an orphan with all its live blocks. Whoever pushes to an orphan takes the blocks back in its
  *   stead, under the lock; so memory comes back even if no thread ever adopts it, and there are never
@@ -35,6 +39,7 @@
 
 enum {
     MAX_HEAPS = UINT8_MAX,
+    FINE_MAX = 256,
     BATCH_BLOCKS = 64,
     CACHE_BLOCKS = 32,      /* of either half of a cache, at most */
     CACHE_BYTES = 16 << 10, /* likewise */
@@ -53,7 +58,7 @@ static __thread struct {
 static void collect(struct hm_heap *heap) {
     void *block = hm_pool_remote_take(&heap->remote);
     while (block) {
-        void *next = *(void **)block;
+        void *next = hm_pool_chain_next(block);
         put(heap, block, heap->arena_bits, heap->pool_bits);
         block = next;
     }
@@ -93,6 +98,7 @@ static void put_remote(struct hm_heap *own, uint8_t id, void *block) {
     struct hm_pool_batch *batch = &own->batches[id % HM_POOL_BATCHES];
     if (batch->id != id) {
         push_batch(batch);
+        batch->added = 0;
         batch->id = id;
         batch->owner = owner_of(own, block);
     }
@@ -284,11 +290,8 @@ static void thread_count(struct hm_heap *root, uint64_t blocks, uint64_t bytes) 
 
 __attribute__((noinline)) static void *take_first(struct hm_heap *own,
                                                   struct hm_pool_class *class) {
-    if (hm_pool_remote_has(&own->remote)) {
+    if (hm_pool_remote_has(&own->remote))
         collect(own);
-        if (class->head->free)
-            return pop(own, class, class->head);
-    }
     return start_and_take(own, class, own_count);
 }
 
@@ -307,12 +310,19 @@ __attribute__((noinline)) static void *take_uncached(struct hm_heap *own, size_t
     return block;
 }
 
+/* Every class up to FINE_MAX bytes, and every fourth above. */
+static inline size_t class_of(size_t size) {
+    size_t index = (size - 1) >> HM_POOL_STEP_BITS;
+    return index >= FINE_MAX >> HM_POOL_STEP_BITS ? index | 3 : index;
+}
+
 /* `size` is small. */
 static inline void *take_cached(struct hm_heap *own, size_t size) {
-    struct hm_pool_cache *cache = &own->caches[(size - 1) >> HM_POOL_STEP_BITS];
+    size_t class = class_of(size);
+    struct hm_pool_cache *cache = &own->caches[class];
     void *block = cache->head;
     if (HM_UNLIKELY(!block))
-        return take_uncached(own, size, cache);
+        return take_uncached(own, (class + 1) << HM_POOL_STEP_BITS, cache);
     cache->head = *(void **)block;
     cache->count--;
     return block;

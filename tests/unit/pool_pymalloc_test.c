@@ -205,10 +205,46 @@ static void test_pool_that_drains_before_another_one_is_given_back(void **state)
     pool_allocator()->close(memory.heap);
 }
 
+static void give_all(const struct hm_memory *memory, struct pair *pairs, int count) {
+    for (int i = 0; i < count; i++)
+        if (pairs[i].ours)
+            give(memory, &pairs[i]);
+}
+
+/* Nor by this: an arena, the first of two with one free pool, gets another one. A pool for a new
+ * class then comes from the other arena, which so stays when all that it held before goes. The third arena
+ * has nothing but free pools: CPython keeps the last such one. */
+static void test_pool_comes_from_the_fullest_arena_after_another_one_drained(void **state) {
+    (void)state;
+    enum {
+        POOL_BLOCKS = 31,
+        ARENA_BLOCKS = 64 * POOL_BLOCKS,
+    };
+    static struct pair blocks[2 * ARENA_BLOCKS + 1];
+    struct pair *first = blocks, *second = blocks + ARENA_BLOCKS;
+    struct pair other;
+    struct hm_memory memory = opened();
+    for (int i = 0; i < 2 * ARENA_BLOCKS + 1; i++)
+        take(&memory, &blocks[i], 512);
+    give(&memory, &blocks[2 * ARENA_BLOCKS]);
+    give_all(&memory, first, POOL_BLOCKS);
+    give_all(&memory, second, 2 * POOL_BLOCKS);
+    take(&memory, &other, 16);
+    give_all(&memory, first, ARENA_BLOCKS);
+    assert_int_equal(python_arenas, 3);
+    assert_int_equal(memory.heap->arenas, python_arenas);
+    assert_same_census(&memory);
+    give_all(&memory, second, ARENA_BLOCKS);
+    give(&memory, &other);
+    assert_int_equal(memory.heap->arenas, python_arenas);
+    pool_allocator()->close(memory.heap);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_requests_give_the_same_pools_and_arenas),
         cmocka_unit_test(test_pool_that_drains_before_another_one_is_given_back),
+        cmocka_unit_test(test_pool_comes_from_the_fullest_arena_after_another_one_drained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  *
  * labels: threads */
 #include "allocators/pool.h"
+#include "allocators/pool_remote.h"
 #include "tests/unit/pool_open.h"
 #include "workloads/scratch.h"
 
@@ -304,6 +305,34 @@ static void test_owner_that_runs_dry_takes_back_what_others_freed(void **state) 
     closed(&legacy.memory);
 }
 
+/* ---- Hints of a chain ---- */
+
+/* The block of the hint is HM_POOL_AHEAD further on, be it in the same batch or in an older one. */
+static void test_chain_hints_at_later_blocks_across_batches(void **state) {
+    (void)state;
+    enum {
+        COUNT = 150,
+        BATCH = 37
+    };
+    static void *blocks[COUNT][2];
+    struct hm_pool_remote queue = {NULL};
+    struct hm_pool_batch batch = {.first = NULL};
+    for (int i = 0; i < COUNT; i++) {
+        hm_pool_batch_add(&batch, blocks[i]);
+        if (batch.count < BATCH && i + 1 < COUNT)
+            continue;
+        hm_pool_remote_push(&queue, batch.first, batch.last);
+        batch.first = NULL;
+        batch.count = 0;
+    }
+    void **block = hm_pool_remote_take(&queue);
+    for (int i = COUNT; i-- > 0; block = hm_pool_chain_next(block)) {
+        assert_ptr_equal(block, blocks[i]);
+        assert_ptr_equal(block[1], i < HM_POOL_AHEAD ? NULL : blocks[i - HM_POOL_AHEAD]);
+    }
+    assert_null(block);
+}
+
 /* ---- More threads than heaps ---- */
 
 enum {
@@ -442,6 +471,7 @@ int main(void) {
         cmocka_unit_test(test_heap_of_an_ended_thread_is_adopted),
         cmocka_unit_test(test_generations_of_threads_have_a_bounded_footprint),
         cmocka_unit_test(test_owner_that_runs_dry_takes_back_what_others_freed),
+        cmocka_unit_test(test_chain_hints_at_later_blocks_across_batches),
         cmocka_unit_test(test_more_threads_than_there_are_heaps_are_served),
         cmocka_unit_test(test_thread_that_uses_heaps_in_turn_has_one_of_its_own_in_each),
         cmocka_unit_test(test_blocks_of_the_inner_heap_are_counted),
