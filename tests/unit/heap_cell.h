@@ -39,6 +39,7 @@ static const struct example examples[] = {
     {"batch", {{"count", 30}, {"min", 3}, {"max", 300}, {"order", 2}}, 10, 0},
     {"server", {{"slots", 20}, {"min", 3}, {"max", 300}, {"rounds", 2}}, 100, 20},
     {"server", {{"slots", 20}, {"min", 3}, {"max", 300}, {"rounds", 2}, {"successor", 1}}, 100, 20},
+    {"xthread", {{"batch", 30}, {"min", 3}, {"max", 300}, {"queue", 2}}, 10, 0},
 };
 enum {
     EXAMPLES = sizeof examples / sizeof *examples,

@@ -1,4 +1,4 @@
-/* churn, batch and server: the same operations for every allocator and every way of cutting a run
+/* churn, batch, server and xthread: the same operations for every allocator and every way of cutting a run
  * into pieces, nothing leaked, and nothing lost when memory runs out. */
 #include "tests/unit/heap_cell.h"
 #include "workloads/sizes.h"
@@ -152,8 +152,8 @@ static void test_sizes_follow_their_distribution(void **state) {
 
 static void test_smallest_above_largest_is_refused(void **state) {
     (void)state;
-    const char *names[] = {"churn", "batch", "server"};
-    for (size_t i = 0; i < 3; i++) {
+    const char *names[] = {"churn", "batch", "server", "xthread"};
+    for (size_t i = 0; i < 4; i++) {
         const struct example upside_down = {names[i], {{"min", 100}, {"max", 99}}, 1, 0};
         struct cell cell;
         size_t scratch = hm_scratch_bytes();
@@ -267,7 +267,7 @@ static void test_verify_sees_blocks_that_overlap(void **state) {
     struct hm_memory memory = counted_memory(HM_SHAPE_LIBC);
     memory.libc.malloc = same_block;
     memory.libc.free = keep_block;
-    const size_t touching[] = {1, 2, 4, 5, 6, 7, 8};
+    const size_t touching[] = {1, 2, 4, 5, 6, 7, 8, 9};
     for (size_t i = 0; i < sizeof touching / sizeof *touching; i++) {
         struct cell cell;
         open_cell(&cell, &examples[touching[i]], memory, 1, 7);

@@ -43,6 +43,11 @@ static void tear_down_threads(struct cell *cell) {
     assert_int_equal(counted.live_blocks, 0);
 }
 
+/* Half of a pair has no work that it could do alone: see xthread_test.c. */
+static bool works_alone(const struct example *example) {
+    return strcmp(example->workload, "xthread") != 0;
+}
+
 /* Each thread's checksum is what it is alone: only the blocks change hands. */
 static void test_threads_do_the_same_work_together_as_alone(void **state) {
     (void)state;
@@ -58,7 +63,7 @@ static void test_threads_do_the_same_work_together_as_alone(void **state) {
         }
         assert_int_equal(live, counted.live_bytes);
         assert_int_equal(counted.live_blocks, THREADS * examples[i].live_blocks);
-        for (unsigned t = 0; t < THREADS; t++)
+        for (unsigned t = 0; t < THREADS && works_alone(&examples[i]); t++)
             assert_int_equal(cell.runs[t].checksum,
                              run_whole(&examples[i], glibc_memory(), 7, t, 100));
         tear_down_threads(&cell);
