@@ -21,6 +21,8 @@
 
 #define HM_ALLOCATOR_ABI 1
 
+#define HM_VERSION_BYTES 32
+
 #define HM_SHAPE_LIBC    1
 #define HM_SHAPE_HEAP    2
 
@@ -35,6 +37,8 @@ enum hm_allocator_cap {
     HM_CAP_LOCKS = 64,       /* a layer that lets one thread at a time into what lies beneath it */
     HM_CAP_NO_USABLE = 128,  /* can not tell usable_size: it is 0 for every block */
     HM_CAP_NO_ALIGNED = 256, /* aligned_alloc above `alignment` is NULL with EINVAL */
+    HM_CAP_NO_REUSE = 512,   /* free gives nothing back until reset or close */
+    HM_CAP_SHARED = 1024,    /* with backing=shared, forked processes use one heap */
 };
 
 struct hm_heap; /* completed by each allocator for itself */
@@ -100,6 +104,17 @@ struct hm_block {
 };
 typedef void hm_walk_fn(void *arg, const struct hm_block *block);
 
+/** A breach of this interface or of POSIX that a library of others is known for. `heapmark verify`
+ *  shows it as `deviates`, where it would have failed; anything else still fails. The patterns are
+ *  fnmatch's; `a|b` is one or the other. */
+struct hm_deviation {
+    const char *properties; /* of `heapmark verify` that come upon it */
+    const char *fault;      /* what they say then, in full: as narrow as can be */
+    const char *versions;   /* of the library, in which it was confirmed without heapmark */
+    const char *what;       /* one line for people */
+    const char *source;     /* where it comes from: a function, a document */
+};
+
 /** The descriptor. Everything but the calls inside `hm_memory` is untimed. */
 struct hm_allocator {
     int abi; /* HM_ALLOCATOR_ABI; checked when a plug-in is loaded */
@@ -130,6 +145,13 @@ struct hm_allocator {
     /** Keep the heap whole across a fork of a process with threads. NULL: no need. Each part of a
      *  stack has its own call, from the top down; it must not allocate. */
     void (*fork)(struct hm_heap *heap, enum hm_fork_phase phase);
+    /** Of a library of others; ends at fault == NULL. Not looked at in a plug-in. NULL: none. */
+    const struct hm_deviation *deviations;
+    /** The version of that library, in a process that has it open. At most HM_VERSION_BYTES. */
+    void (*version)(char *out);
+    /** What these values of the parameters, each of which is in its range, contradict each other in:
+     *  one line without the part's name. NULL: nothing; as a member: there is nothing to check. */
+    const char *(*conflict)(const struct hm_value *params);
 };
 
 /* The hot calls. A heap workload is compiled once for each shape, with HM_SHAPE set to it, so that

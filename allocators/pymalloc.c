@@ -10,10 +10,13 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 static const struct hm_allocator hm_pymalloc;
 
 static void *(*py_malloc)(size_t size);
+static const char *(*py_version)(void); /* "3.11.2 (main, ..." */
 
 static void *get_aligned(size_t alignment, size_t size) {
     if (alignment && alignment <= 16 && !(alignment & (alignment - 1)))
@@ -38,12 +41,28 @@ static int open_heap(struct hm_memory *out, const struct hm_heap_options *option
     *(void **)(void *)&calls.calloc = dlsym(library, "PyObject_Calloc");
     *(void **)(void *)&calls.realloc = dlsym(library, "PyObject_Realloc");
     *(void **)(void *)&calls.free = dlsym(library, "PyObject_Free");
+    *(void **)(void *)&py_version = dlsym(library, "Py_GetVersion");
     if (!calls.malloc || !calls.calloc || !calls.realloc || !calls.free)
         return ENOENT;
     py_malloc = calls.malloc;
     *out = (struct hm_memory){.allocator = &hm_pymalloc, .shape = HM_SHAPE_LIBC, .libc = calls};
     return 0;
 }
+
+static void version(char *out) {
+    const char *text = py_version ? py_version() : "";
+    snprintf(out, HM_VERSION_BYTES, "%.*s", (int)strcspn(text, " "), text);
+}
+
+static const struct hm_deviation deviations[] = {
+    {.properties = "enomem",
+     .fault = "* gave NULL with errno 0 and not ENOMEM",
+     .versions = "3.11.*",
+     .what = "a size above PY_SSIZE_T_MAX leaves errno as it was",
+     .source = "Objects/obmalloc.c: PyObject_Malloc, _Calloc and _Realloc return before the "
+               "allocator; the caller raises MemoryError"},
+    {.fault = NULL},
+};
 
 static const struct hm_allocator hm_pymalloc = {
     .abi = HM_ALLOCATOR_ABI,
@@ -54,5 +73,7 @@ static const struct hm_allocator hm_pymalloc = {
     .needs = "libpython3.11.so.1.0",
     .package = "libpython3.11",
     .open = open_heap,
+    .deviations = deviations,
+    .version = version,
 };
 HM_REGISTER(hm_allocator, hm_pymalloc);

@@ -20,15 +20,17 @@ static const char usage[] =
     "process of its own. Without -a: all allocators that are installed.\n\n"
     "  -a LIST            allocators: parts with parameters (pool:arena=256K), or\n"
     "                     the path of any shared library\n"
-    "  --ops N            operations of the random scripts (default 200K); the other\n"
-    "                     properties do more or less by it\n"
+    "  --ops N            operations of the random scripts (default 200K), as 100M or\n"
+    "                     1e8; the other properties do more or less by it\n"
     "  --seed N           of the random scripts (default 1)\n"
     "  --property LIST    these only; 'misuse' is all that begin so\n"
     "  --format FORMAT    table (default) or json\n"
     "  --timeout S        seconds without progress before a process is ended\n"
     "                     (default 10)\n\n"
-    "A property has passed, failed, or is unsupported. What becomes of a misuse is\n"
-    "told and never fails: aborted, neutralised, late, missed, could-not-run.\n\n"
+    "A property has passed, failed, or is unsupported; it deviates when it fails as\n"
+    "this version of a library is known to, and in nothing else. What becomes of a\n"
+    "misuse is told and never fails: aborted, neutralised, late, missed,\n"
+    "could-not-run.\n\n"
     "Exit status: 0 nothing failed, 1 something failed, 2 wrong usage.\n\n"
     "examples:\n"
     "  heapmark verify -a ./libmine.so\n"
@@ -51,10 +53,23 @@ struct verify {
     bool as_json;
 };
 
+/* 100M, or 1e8: what is whole in both. */
+static int parse_whole(const char *text, int64_t *out) {
+    const double most = 1e15;
+    char *end;
+    if (!strpbrk(text, "eE"))
+        return hm_number_parse(text, 1000, out);
+    double number = strspn(text, "0123456789.eE+") == strlen(text) ? strtod(text, &end) : -1;
+    if (number < 0 || *end || number > most || number != floor(number))
+        return EINVAL;
+    *out = (int64_t)number;
+    return 0;
+}
+
 static int take_number(const char *name, const char *value, int64_t least, uint64_t *out,
                        struct hm_error *error) {
     int64_t number;
-    if (hm_number_parse(value, 1000, &number) || number < least)
+    if (parse_whole(value, &number) || number < least)
         return hm_fail(error, EINVAL, "--%s=%s: must be a whole number, at least %" PRId64, name,
                        value, least);
     *out = (uint64_t)number;

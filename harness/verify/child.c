@@ -16,6 +16,7 @@ static int take(struct hm_verify_task *out, int option, const char *value, struc
     case 'a':
         return hm_allocator_spec_parse(value, &out->allocator, error);
     case 'P':
+        out->plugin = true;
         return hm_plugin_load(value, error);
     case 'p':
         out->property = hm_property_find(value);
@@ -84,6 +85,25 @@ static bool any_has(const struct hm_allocator_spec *spec, unsigned cap) {
     return false;
 }
 
+/* A library that is given by its path is excused from nothing. */
+static const struct hm_allocator *known_part(const struct hm_verify_task *task) {
+    const struct hm_allocator *base = task->allocator.parts[task->allocator.count - 1];
+    bool by_name = !task->plugin && (base->library || !task->library[0]);
+    return by_name && base->deviations && base->version ? base : NULL;
+}
+
+/* The part that can be reset, if nothing lies above it but locks: other layers keep books of it. */
+static const struct hm_memory *resettable(const struct hm_verify *v) {
+    for (unsigned i = 0; i < v->stack->count; i++) {
+        unsigned caps = v->stack->open[i].allocator->caps;
+        if (caps & HM_CAP_RESET)
+            return &v->stack->open[i];
+        if (!(caps & HM_CAP_LOCKS))
+            break;
+    }
+    return NULL;
+}
+
 static struct hm_board *map_board(void) {
     void *board =
         mmap(NULL, sizeof(struct hm_board), PROT_READ | PROT_WRITE, MAP_SHARED, HM_BOARD_FD, 0);
@@ -103,7 +123,7 @@ static void open_heap(struct hm_verify *v, const struct hm_verify_task *task) {
     v->promised = v->memory->shape == HM_SHAPE_HEAP &&
                   !(spec->parts[spec->count - 1]->caps & HM_CAP_LAYER) &&
                   v->stack->open[spec->count - 1].shape == HM_SHAPE_HEAP;
-    v->at_once = (v->memory->allocator->caps & HM_CAP_RESET) != 0;
+    v->resets = resettable(v);
     bad = hm_memory_stack_enter(v->stack);
     if (bad)
         hm_verify_fail(v, "can not enter the heap: %s", strerror(bad));
@@ -115,7 +135,8 @@ void hm_verify_child(const struct hm_verify_task *task) {
     char path[PATH_MAX];
     struct hm_error error = {""};
     const struct hm_allocator_spec *spec = &task->allocator;
-    v = (struct hm_verify){.stack = &stack,
+    v = (struct hm_verify){.property = task->property,
+                           .stack = &stack,
                            .board = map_board(),
                            .library = task->library,
                            .ops = task->ops,
@@ -125,6 +146,8 @@ void hm_verify_child(const struct hm_verify_task *task) {
                            .unaligned = task->unaligned,
                            .alignment = declared_alignment(spec),
                            .may_run_out = any_has(spec, HM_CAP_BOUNDED),
+                           .known = known_part(task),
+                           .no_reuse = any_has(spec, HM_CAP_NO_REUSE),
                            .no_usable = any_has(spec, HM_CAP_NO_USABLE),
                            .no_aligned = any_has(spec, HM_CAP_NO_ALIGNED)};
     if (hm_proof_check(task->library, path, sizeof path, &error))

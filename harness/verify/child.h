@@ -16,6 +16,7 @@ struct hm_verify_task {
     double timeout_s;
     uint64_t failed_at; /* when shrinking */
     bool shrink;
+    bool plugin;
     bool unaligned;
 };
 

@@ -212,6 +212,7 @@ static int run_process(const struct hm_verifying *j, const struct hm_property *p
         return hm_fail(error, bad, "can not start a process: %s", strerror(bad));
     wait_for(j, p);
     p->board->at[sizeof p->board->at - 1] = '\0'; /* the process could write all of it */
+    p->board->version[sizeof p->board->version - 1] = '\0';
     p->board->line[sizeof p->board->line - 1] = '\0';
     p->board->script[sizeof p->board->script - 1] = '\0';
     return 0;
@@ -257,6 +258,9 @@ static void judge_end(const struct hm_verifying *j, const struct process *p,
         out->verdict = (enum hm_conform)board->verdict;
         snprintf(out->line, sizeof out->line, "%s", board->line);
     }
+    out->deviated |= __atomic_load_n(&board->deviated, __ATOMIC_ACQUIRE);
+    if (board->version[0])
+        snprintf(out->version, sizeof out->version, "%s", board->version);
     out->ops = board->ops;
     out->seconds = board->seconds;
 }
@@ -285,8 +289,11 @@ static uint64_t process_count(const struct hm_verifying *j, const struct hm_prop
 int hm_verify_property(const struct hm_verifying *j, const struct hm_property *property,
                        struct hm_finding *out, struct hm_error *error) {
     uint64_t count = process_count(j, property);
-    *out = (struct hm_finding){.property = property, .verdict = HM_CONFORM_PASSED};
-    for (uint64_t i = 0; i < count && out->verdict == HM_CONFORM_PASSED; i++) {
+    const struct hm_allocator_spec *spec = &j->arm->spec;
+    *out = (struct hm_finding){.property = property,
+                               .verdict = HM_CONFORM_PASSED,
+                               .deviations = spec->parts[spec->count - 1]->deviations};
+    for (uint64_t i = 0; i < count && out->verdict <= HM_CONFORM_DEVIATES; i++) {
         struct process p;
         int bad = run_process(j, property, j->seed + i, NULL, &p, error);
         if (bad)
@@ -294,6 +301,8 @@ int hm_verify_property(const struct hm_verifying *j, const struct hm_property *p
         judge_end(j, &p, out);
         forget(&p);
     }
+    if (out->verdict == HM_CONFORM_PASSED && out->deviated) /* in a process before the last one */
+        out->verdict = HM_CONFORM_DEVIATES;
     if (out->verdict == HM_CONFORM_FAILED && property->shrink)
         return shrink(j, out, error);
     return 0;

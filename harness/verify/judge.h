@@ -17,9 +17,12 @@ struct hm_verifying {
 struct hm_finding {
     const struct hm_property *property;
     enum hm_conform verdict;
-    char line[700]; /* what broke, or a note; "" for nothing to say */
-    uint64_t ops;   /* that were timed */
-    double seconds; /* 0 when nothing was timed */
+    char line[1700];                       /* what broke, or a note; "" for nothing to say */
+    const struct hm_deviation *deviations; /* of the allocator; those that were seen are.. */
+    uint32_t deviated;                     /* ..bit i for entry i; also if it failed besides */
+    char version[HM_VERSION_BYTES];        /* of its library, if any was seen */
+    uint64_t ops;                          /* that were timed */
+    double seconds;                        /* 0 when nothing was timed */
     char script[sizeof((struct hm_board *)0)->script]; /* of a failed random; "" for none */
     unsigned script_ops; /* of the shrunk script, even when it is too long to be kept */
 };

@@ -7,7 +7,7 @@
  *
  * An allocator that ignores a double free and stays sound is as good as one that aborts: to look at
  * crashes alone would be wrong (mimalloc's secure mode, hardened_malloc's tests). */
-#include "harness/verify/property.h"
+#include "harness/verify/sized.h"
 
 #include "workloads/scratch.h"
 
@@ -39,8 +39,16 @@ struct field {
     struct hm_verify *v;
     struct hm_shadow shadow;
     size_t size;
-    size_t length; /* bytes that are written where they must not be */
+    size_t length; /* bytes that are written where they must not be; or a size that is wrong */
+    const struct hm_sized *sized; /* the victim is freed by this one; NULL: by free */
     void *blocks[IDS];
+};
+
+struct misuse {
+    void (*act)(struct field *f);
+    const struct hm_sized *sized; /* or NULL */
+    const size_t *lengths;        /* field.length, one after the other */
+    size_t length_count;
 };
 
 static void begin_act(struct field *f) {
@@ -60,7 +68,8 @@ static void free_victim(struct field *f) {
 static void set_up(struct field *f) {
     hm_verify_shadow(f->v, &f->shadow, IDS);
     for (uint32_t id = 0; id < ROW; id++) {
-        f->blocks[id] = hm_verify_malloc(f->v, f->size);
+        void *sized = f->sized && id == VICTIM ? f->sized->allocate(f->size) : NULL;
+        f->blocks[id] = sized ? sized : hm_verify_malloc(f->v, f->size);
         hm_verify_take(f->v, &f->shadow, id, f->blocks[id], f->size, 1);
     }
 }
@@ -71,6 +80,8 @@ static bool live_on(struct field *f) {
     bool sound = hm_shadow_check_all(&f->shadow, &error) == 0;
     for (uint32_t id = ROW; id < IDS; id++) {
         size_t size = id % 4 ? f->size : 1 + f->size / 2;
+        if (f->sized && id % 4 == 1) /* it may have come to the blocks of the wrong size */
+            size = f->length;
         errno = 0;
         f->blocks[id] = hm_malloc(f->v->memory, size);
         if (!f->blocks[id] && f->v->may_run_out && errno == ENOMEM)
@@ -113,43 +124,60 @@ static enum hm_conform judge(const struct hm_board *board, enum hm_watch how) {
     }
 }
 
-static enum hm_conform try_case(struct hm_verify *v, void (*act)(struct field *f), size_t size,
+static enum hm_conform try_case(struct hm_verify *v, const struct misuse *m, size_t size,
                                 size_t length) {
-    struct field f = {.v = v, .size = size, .length = length};
+    struct field f = {.v = v, .size = size, .length = length, .sized = m->sized};
     struct hm_board *board = v->board;
     int status;
     hm_verify_at(v, "misuse of %zu bytes", size);
     board->phase = PHASE_SET_UP;
     int pid = hm_verify_fork(v);
     if (pid == 0)
-        commit(&f, act);
+        commit(&f, m->act);
     enum hm_conform verdict =
-        judge(board, hm_verify_watch(v, pid, fmin(v->timeout_s, hung_s), &status));
+        judge(board, hm_verify_watch(v, pid, fmin(v->timeout_s, hung_s), NULL, &status));
     board->verdict = HM_CONFORM_NONE; /* what the case said of its set-up is told by the verdict */
     board->ended = 0;
     return verdict;
 }
 
-/* All cases of one misuse; the worst one that could be tried is the verdict. */
+/* What became of all cases so far: the worst one that could be tried, and each in words. */
+struct outcome {
+    enum hm_conform worst;
+    char note[sizeof((struct hm_board *)0)->line];
+};
+
+static void tell(struct outcome *o, const struct misuse *m, size_t size, size_t length,
+                 enum hm_conform one) {
+    size_t used = strlen(o->note);
+    char before[64] = "";
+    if (one != HM_CONFORM_COULD_NOT_RUN && one > o->worst)
+        o->worst = one;
+    if (length)
+        snprintf(before, sizeof before, "%s%s%zu at ", m->sized ? m->sized->name : "",
+                 m->sized ? " " : "", length);
+    snprintf(o->note + used, sizeof o->note - used, "%s%s%zu: %s", used ? ", " : "", before, size,
+             hm_conform_word(one));
+}
+
+static void try_sizes(struct hm_verify *v, const struct misuse *m, struct outcome *o) {
+    static const size_t sizes[] = {24, 1000, 200000};
+    for (size_t l = 0; l < m->length_count; l++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+            tell(o, m, sizes[i], m->lengths[l], try_case(v, m, sizes[i], m->lengths[l]));
+}
+
+static void conclude(struct hm_verify *v, const struct outcome *o) {
+    hm_verify_note(v, "%s", o->note);
+    hm_verify_conclude(v, o->worst == HM_CONFORM_NONE ? HM_CONFORM_COULD_NOT_RUN : o->worst);
+}
+
 static void try_all(struct hm_verify *v, void (*act)(struct field *f), const size_t *lengths,
                     size_t length_count) {
-    static const size_t sizes[] = {24, 1000, 200000};
-    char note[sizeof v->board->line];
-    size_t used = 0;
-    enum hm_conform worst = HM_CONFORM_NONE;
-    for (size_t l = 0; l < length_count; l++)
-        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-            enum hm_conform one = try_case(v, act, sizes[i], lengths[l]);
-            if (one != HM_CONFORM_COULD_NOT_RUN && one > worst)
-                worst = one;
-            char length[32] = "";
-            if (lengths[l])
-                snprintf(length, sizeof length, "%zu at ", lengths[l]);
-            used += (size_t)snprintf(note + used, sizeof note - used, "%s%s%zu: %s",
-                                     used ? ", " : "", length, sizes[i], hm_conform_word(one));
-        }
-    hm_verify_note(v, "%s", note);
-    hm_verify_conclude(v, worst == HM_CONFORM_NONE ? HM_CONFORM_COULD_NOT_RUN : worst);
+    const struct misuse m = {.act = act, .lengths = lengths, .length_count = length_count};
+    struct outcome o = {.worst = HM_CONFORM_NONE};
+    try_sizes(v, &m, &o);
+    conclude(v, &o);
 }
 
 static const size_t no_length[] = {0};
@@ -234,6 +262,32 @@ static void check_use_after_free(struct hm_verify *v) {
     try_all(v, write_freed, no_length, 1);
 }
 
+/* Another size class each time, and twice another kind of block. */
+static const size_t wrong_sizes[] = {1, 4096, MIB};
+
+static void free_with_wrong_size(struct field *f) {
+    void *p = victim(f);
+    struct hm_error error = {""};
+    hm_verify_try(f->v, hm_shadow_drop(&f->shadow, VICTIM, NULL, &error), &error);
+    f->blocks[VICTIM] = NULL;
+    begin_act(f);
+    hm_sized_free(f->sized, p, f->length);
+}
+
+static void check_sized_mismatch(struct hm_verify *v) {
+    struct hm_sized all[HM_SIZED_MAX];
+    struct outcome o = {.worst = HM_CONFORM_NONE};
+    size_t found = hm_sized_frees(v, all);
+    if (!found)
+        hm_verify_unsupported(v, "it exports no sized free");
+    for (size_t i = 0; i < found; i++) {
+        const struct misuse m = {free_with_wrong_size, &all[i], wrong_sizes,
+                                 sizeof wrong_sizes / sizeof *wrong_sizes};
+        try_sizes(v, &m, &o);
+    }
+    conclude(v, &o);
+}
+
 #define MISUSE(symbol, word, text)                                                                 \
     static const struct hm_property symbol = {                                                     \
         .name = "misuse-" word,                                                                    \
@@ -252,3 +306,4 @@ MISUSE(stack_free, "stack-free", "a free of a local variable");
 MISUSE(overflow, "overflow", "1 byte, 32 bytes and 1 MiB written behind a block");
 MISUSE(underflow, "underflow", "1 byte, 32 bytes and 1 MiB written before a block");
 MISUSE(use_after_free, "use-after-free", "24 bytes written to a block that was freed");
+MISUSE(sized_mismatch, "sized-mismatch", "a sized free that is told a wrong size");

@@ -4,6 +4,7 @@
 #include "workloads/scratch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -26,6 +27,7 @@ const char *hm_conform_word(enum hm_conform verdict) {
     static const char *const words[] = {
         [HM_CONFORM_NONE] = "none",
         [HM_CONFORM_PASSED] = "passed",
+        [HM_CONFORM_DEVIATES] = "deviates",
         [HM_CONFORM_UNSUPPORTED] = "unsupported",
         [HM_CONFORM_ABORTED] = "aborted",
         [HM_CONFORM_NEUTRALISED] = "neutralised",
@@ -99,6 +101,8 @@ static bool claim(struct hm_verify *v, enum hm_conform verdict) {
 }
 
 void hm_verify_conclude(struct hm_verify *v, enum hm_conform verdict) {
+    if (verdict == HM_CONFORM_PASSED && __atomic_load_n(&v->board->deviated, __ATOMIC_ACQUIRE))
+        verdict = HM_CONFORM_DEVIATES;
     if (claim(v, verdict))
         __atomic_store_n(&v->board->ended, 1, __ATOMIC_RELEASE);
 }
@@ -125,6 +129,16 @@ void hm_verify_fail(struct hm_verify *v, const char *format, ...) {
     _exit(0);
 }
 
+void hm_verify_fault(struct hm_verify *v, const char *format, ...) {
+    char line[sizeof v->board->line];
+    va_list args;
+    va_start(args, format);
+    put(line, sizeof line, format, args);
+    va_end(args);
+    if (!hm_verify_is_known(v, line))
+        hm_verify_fail(v, "%s", line);
+}
+
 void hm_verify_unsupported(struct hm_verify *v, const char *format, ...) {
     va_list args;
     va_start(args, format);
@@ -137,6 +151,8 @@ void *hm_verify_need(struct hm_verify *v, void *p, const char *what, size_t size
     if (p)
         return p;
     int code = errno;
+    if (v->no_reuse && code == ENOMEM)
+        hm_verify_unsupported(v, "out of memory, and free gives nothing back");
     if (v->may_run_out && code == ENOMEM)
         hm_verify_unsupported(v, "the arena is too small for this: %s of %zu bytes", what, size);
     hm_verify_fail(v, "%s of %zu bytes gave NULL (errno %d)", what, size, code);
@@ -155,8 +171,8 @@ void *hm_verify_aligned(struct hm_verify *v, size_t alignment, size_t size) {
 }
 
 void hm_verify_reset(const struct hm_verify *v) {
-    if (v->at_once)
-        v->memory->allocator->reset(v->memory->heap);
+    if (v->resets)
+        v->resets->allocator->reset(v->resets->heap);
 }
 
 void hm_verify_try(struct hm_verify *v, int code, const struct hm_error *error) {
@@ -172,6 +188,8 @@ void hm_verify_shadow(struct hm_verify *v, struct hm_shadow *shadow, uint32_t id
 void hm_verify_take(struct hm_verify *v, struct hm_shadow *shadow, uint32_t id, void *p,
                     size_t bytes, size_t alignment) {
     struct hm_error error = {""};
+    if (((uintptr_t)p & (alignment - 1)) && hm_verify_is_misaligned(v, v->board->at))
+        alignment = 1;
     hm_verify_try(v, hm_shadow_take(shadow, id, p, bytes, alignment, &error), &error);
 }
 
@@ -242,12 +260,49 @@ static double now_s(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-enum hm_watch hm_verify_watch(struct hm_verify *v, int pid, double seconds, int *status) {
+static double cpu_s(int pid) {
+    struct timespec t;
+    clockid_t clock;
+    if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
+        return 0;
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static bool is_asleep(int pid) {
+    char path[32];
+    char text[128] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    const char *name_end = got > 0 ? strrchr(text, ')') : NULL;
+    return name_end && name_end[1] == ' ' && name_end[2] == 'S';
+}
+
+/* A process that was to run and had no turn: the machine is busy. */
+static bool is_starved(int pid, double cpu_before_s, double seconds) {
+    return !is_asleep(pid) && cpu_s(pid) - cpu_before_s < seconds / 2;
+}
+
+enum hm_watch hm_verify_watch(struct hm_verify *v, int pid, double seconds, const uint64_t *steps,
+                              int *status) {
     const struct timespec step = {.tv_nsec = WATCH_STEP_NS};
     double deadline = now_s() + seconds;
+    double cpu_before_s = 0;
+    uint64_t seen = 0;
     int how = 0;
     pid_t ended;
-    while ((ended = waitpid(pid, &how, WNOHANG)) == 0 && now_s() < deadline) {
+    while ((ended = waitpid(pid, &how, WNOHANG)) == 0) {
+        uint64_t now = steps ? __atomic_load_n(steps, __ATOMIC_RELAXED) : 0;
+        bool moved = now != seen;
+        if (now_s() >= deadline && !moved && !(steps && is_starved(pid, cpu_before_s, seconds)))
+            break;
+        if (moved || now_s() >= deadline)
+            deadline = now_s() + seconds;
+        if (moved)
+            cpu_before_s = cpu_s(pid);
+        seen = now;
         nanosleep(&step, NULL);
         hm_verify_progress(v, 1);
     }

@@ -13,7 +13,10 @@
 
 /** What a property's function is given. */
 struct hm_verify {
-    const struct hm_memory *memory; /* the open heap under test */
+    const struct hm_property *property;
+    const struct hm_memory *memory;   /* the open heap under test */
+    const struct hm_memory *resets;   /* what hm_verify_reset resets, or NULL */
+    const struct hm_allocator *known; /* what its deviations are, or NULL: none are excused */
     struct hm_memory_stack *stack;
     struct hm_board *board;
     const char *library; /* real path of the preloaded library, or "" */
@@ -23,7 +26,7 @@ struct hm_verify {
     size_t alignment; /* that every block has, by declaration */
     bool is_process;  /* the C library's functions (malloc, posix_memalign, ...) are this heap's */
     bool promised;    /* all of allocator.h holds; a C library's malloc promises less */
-    bool at_once;     /* freed blocks come back by hm_verify_reset only */
+    bool no_reuse;    /* free gives nothing back: HM_CAP_NO_REUSE */
     bool unaligned;   /* alignment was found to be broken: the random scripts look past it */
     bool may_run_out; /* NULL with ENOMEM is no fault: the arena is bounded */
     bool no_usable;   /* usable_size is 0 for every block: HM_CAP_NO_USABLE */
@@ -61,6 +64,14 @@ __attribute__((format(printf, 2, 3))) void hm_verify_note(struct hm_verify *v, c
 /** End the process with a verdict. Any thread; the first one has the word. */
 __attribute__((format(printf, 2, 3), noreturn)) void hm_verify_fail(struct hm_verify *v,
                                                                     const char *format, ...);
+/** As hm_verify_fail, but the property goes on if the library is known for just this line: then its
+ *  verdict is `deviates` at best. The line is hm_deviation.fault's: no addresses. Any thread. */
+__attribute__((format(printf, 2, 3))) void hm_verify_fault(struct hm_verify *v, const char *format,
+                                                           ...);
+/** Whether the library is known for the line in this property; it is noted if so. Any thread. */
+bool hm_verify_is_known(struct hm_verify *v, const char *line);
+/** As hm_verify_is_known for "CALL is not aligned". */
+bool hm_verify_is_misaligned(struct hm_verify *v, const char *call);
 __attribute__((format(printf, 2, 3), noreturn)) void hm_verify_unsupported(struct hm_verify *v,
                                                                            const char *format, ...);
 /** Set the verdict and leave the process running. */
@@ -102,8 +113,11 @@ enum hm_watch {
     HM_WATCH_TIMEOUT, /* ended by us */
 };
 /** Wait for a forked process, and kill it after `seconds`. Progress is raised meanwhile.
+ *  @param steps a number in shared memory; each change of it begins the seconds anew, and time in
+ *  which the process has no turn is not counted. NULL: all time counts
  *  @param status the exit status or the signal's number */
-enum hm_watch hm_verify_watch(struct hm_verify *v, int pid, double seconds, int *status);
+enum hm_watch hm_verify_watch(struct hm_verify *v, int pid, double seconds, const uint64_t *steps,
+                              int *status);
 /** fork, with the child bound to this process's life. @return as fork; failure ends the process */
 int hm_verify_fork(struct hm_verify *v);
 

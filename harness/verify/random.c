@@ -3,6 +3,7 @@
 #include "harness/verify/script.h"
 #include "harness/verify/shrink.h"
 
+#include <errno.h>
 #include <math.h>
 #include <sched.h>
 #include <string.h>
@@ -22,21 +23,30 @@ static double now_s(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+static bool excuses(void *arg, const char *call) {
+    return hm_verify_is_misaligned(arg, call);
+}
+
 static void open_player(struct hm_verify *v, struct hm_player *player, uint64_t salt) {
     *player = (struct hm_player){.memory = v->memory,
                                  .alignment = v->alignment,
                                  .promised = v->promised,
                                  .unaligned = v->unaligned,
                                  .may_run_out = v->may_run_out,
+                                 .excuses = excuses,
+                                 .arg = v,
                                  .no_usable = v->no_usable,
                                  .no_aligned = v->no_aligned};
     if (hm_shadow_open(&player->shadow, HM_SCRIPT_IDS, v->seed + salt))
         hm_verify_fail(v, "no memory for the shadow heap");
 }
 
-static void fail_at(struct hm_verify *v, uint64_t index, const struct hm_op *op,
+static void fail_at(struct hm_verify *v, uint64_t index, const struct hm_op *op, int code,
                     const struct hm_error *error) {
     char text[96];
+    if (code == ENOMEM && v->no_reuse)
+        hm_verify_unsupported(v, "out of memory at operation %llu: free gives nothing back",
+                              (unsigned long long)index);
     hm_op_print(op, text, sizeof text);
     hm_verify_fail(v, "operation %llu of seed %llu (%s): %s", (unsigned long long)index,
                    (unsigned long long)v->seed, text, error->line);
@@ -60,7 +70,7 @@ static void check_random(struct hm_verify *v) {
             if (!bad && *index % CHECK_EVERY == 0)
                 bad = hm_shadow_check_all(&player.shadow, &error);
             if (bad)
-                fail_at(v, *index, &op, &error);
+                fail_at(v, *index, &op, bad, &error);
             __atomic_store_n(index, *index + 1, __ATOMIC_RELAXED);
         }
         hm_verify_reset(v);
@@ -240,7 +250,7 @@ static void play_round(void *arg, unsigned number) {
             if (!bad && i % CHECK_EVERY == 0)
                 bad = hm_shadow_check_all(&c->players[number].shadow, &error);
             if (bad)
-                fail_at(c->v, i, &op, &error);
+                fail_at(c->v, i, &op, bad, &error);
         }
         if (i % TELL_EVERY == 0) {
             receive(c, number);
@@ -263,6 +273,7 @@ static void check_random_threads(struct hm_verify *v) {
         hm_verify_threads(v, THREADS, play_round, c);
         for (unsigned i = 0; i < THREADS; i++)
             receive(c, i);
+        hm_verify_reset(v);
     }
     v->board->seconds = now_s() - begin;
 }

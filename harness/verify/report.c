@@ -57,7 +57,8 @@ static void print_columns(FILE *out, const struct hm_verify_report *r, size_t fi
 }
 
 static double rate_of(const struct hm_finding *f) {
-    return f->verdict == HM_CONFORM_PASSED && f->seconds > 0 ? (double)f->ops / f->seconds : 0;
+    bool held = f->verdict == HM_CONFORM_PASSED || f->verdict == HM_CONFORM_DEVIATES;
+    return held && f->seconds > 0 ? (double)f->ops / f->seconds : 0;
 }
 
 static void print_rates(FILE *out, const struct hm_verify_report *r) {
@@ -80,6 +81,43 @@ static void print_rates(FILE *out, const struct hm_verify_report *r) {
     }
 }
 
+/* Words behind what stands on the line already, on lines of at most WIDTH columns. */
+static void print_wrapped(FILE *out, int column, const char *words) {
+    while (*words) {
+        size_t length = strcspn(words, " ");
+        if (column + 1 + (int)length > WIDTH) {
+            fputs("\n   ", out);
+            column = 3;
+        }
+        column += fprintf(out, " %.*s", (int)length, words);
+        words += length + strspn(words + length, " ");
+    }
+    fputc('\n', out);
+}
+
+static unsigned count_of(const struct hm_verify_report *r, const struct hm_verified *arm,
+                         enum hm_conform verdict) {
+    unsigned count = 0;
+    for (size_t i = 0; i < r->property_count; i++)
+        count += arm->findings[i].verdict == verdict && !r->properties[i]->informative;
+    return count;
+}
+
+static void print_counts(FILE *out, const struct hm_verify_report *r) {
+    for (size_t a = 0; a < r->arm_count; a++) {
+        const struct hm_verified *arm = &r->arms[a];
+        if (is_missing(arm))
+            continue;
+        fprintf(out, "%s: %u passed, %u deviate, %u failed, %u unsupported", arm->arm->label,
+                count_of(r, arm, HM_CONFORM_PASSED), count_of(r, arm, HM_CONFORM_DEVIATES),
+                count_of(r, arm, HM_CONFORM_FAILED), count_of(r, arm, HM_CONFORM_UNSUPPORTED));
+        unsigned not_run = count_of(r, arm, HM_CONFORM_COULD_NOT_RUN);
+        if (not_run)
+            fprintf(out, ", %u could not run", not_run);
+        fputc('\n', out);
+    }
+}
+
 static void print_script(FILE *out, const struct hm_finding *f) {
     const char *line = f->script;
     if (f->property->shrink && !f->script_ops) {
@@ -93,6 +131,79 @@ static void print_script(FILE *out, const struct hm_finding *f) {
         fprintf(out, "    %.*s\n", (int)strcspn(line, "\n"), line);
 }
 
+/* One entry, with all properties that came upon it. */
+static void print_deviation(FILE *out, const struct hm_verify_report *r,
+                            const struct hm_verified *arm, unsigned entry) {
+    const struct hm_deviation *d = NULL;
+    const char *version = "";
+    char names[400] = "";
+    char text[1000];
+    for (size_t i = 0; i < r->property_count; i++) {
+        const struct hm_finding *f = &arm->findings[i];
+        if (!(f->deviated & 1u << entry))
+            continue;
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, ", %s", f->property->name);
+        d = &f->deviations[entry];
+        version = f->version;
+    }
+    if (!d)
+        return;
+    int column = fprintf(out, "deviates: %s%s:", arm->arm->label, names);
+    snprintf(text, sizeof text, "%s (version %s; %s)", d->what, version, d->source);
+    print_wrapped(out, column, text);
+}
+
+static void print_deviations(FILE *out, const struct hm_verify_report *r) {
+    for (size_t a = 0; a < r->arm_count; a++) {
+        const struct hm_verified *arm = &r->arms[a];
+        const struct hm_deviation *all =
+            is_missing(arm) || !r->property_count ? NULL : arm->findings[0].deviations;
+        for (unsigned i = 0; all && all[i].fault; i++)
+            print_deviation(out, r, arm, i);
+    }
+}
+
+static bool same_reason(const struct hm_finding *f, const struct hm_finding *other) {
+    return f->verdict == HM_CONFORM_UNSUPPORTED && other->verdict == f->verdict &&
+           strcmp(f->line, other->line) == 0;
+}
+
+/* Whether an arm or property before this one was told with the same reason. */
+static bool was_told(const struct hm_verify_report *r, size_t arm, size_t property) {
+    const struct hm_finding *f = &r->arms[arm].findings[property];
+    for (size_t a = 0; a <= arm; a++)
+        for (size_t i = 0; !is_missing(&r->arms[a]) && i < r->property_count; i++)
+            if ((a < arm || i < property) && same_reason(&r->arms[a].findings[i], f))
+                return true;
+    return false;
+}
+
+/* One reason, with the properties that have it; of all arms. */
+static void print_reason(FILE *out, const struct hm_verify_report *r, const struct hm_finding *f) {
+    int column = fprintf(out, "unsupported:");
+    char text[sizeof f->line + 1000] = "";
+    for (size_t i = 0; i < r->property_count; i++) {
+        bool any = false;
+        for (size_t a = 0; !any && a < r->arm_count; a++)
+            any = !is_missing(&r->arms[a]) && same_reason(&r->arms[a].findings[i], f);
+        size_t used = strlen(text);
+        if (any)
+            snprintf(text + used, sizeof text - used, "%s%s", used ? ", " : "",
+                     r->properties[i]->name);
+    }
+    size_t used = strlen(text);
+    snprintf(text + used, sizeof text - used, ": %s", f->line);
+    print_wrapped(out, column, text);
+}
+
+static void print_reasons(FILE *out, const struct hm_verify_report *r) {
+    for (size_t a = 0; a < r->arm_count; a++)
+        for (size_t i = 0; !is_missing(&r->arms[a]) && i < r->property_count; i++)
+            if (r->arms[a].findings[i].verdict == HM_CONFORM_UNSUPPORTED && !was_told(r, a, i))
+                print_reason(out, r, &r->arms[a].findings[i]);
+}
+
 static void print_failures(FILE *out, const struct hm_verify_report *r) {
     for (size_t a = 0; a < r->arm_count; a++) {
         const struct hm_verified *arm = &r->arms[a];
@@ -104,7 +215,8 @@ static void print_failures(FILE *out, const struct hm_verify_report *r) {
             const struct hm_finding *f = &arm->findings[i];
             if (f->verdict != HM_CONFORM_FAILED)
                 continue;
-            fprintf(out, "failed: %s, %s: %s\n", arm->arm->label, f->property->name, f->line);
+            print_wrapped(out, fprintf(out, "failed: %s, %s:", arm->arm->label, f->property->name),
+                          f->line);
             print_script(out, f);
         }
     }
@@ -116,7 +228,10 @@ void hm_verify_print_table(FILE *out, const struct hm_verify_report *r) {
         print_columns(out, r, first, count);
         first += count;
     }
+    print_counts(out, r);
     print_rates(out, r);
+    print_reasons(out, r);
+    print_deviations(out, r);
     print_failures(out, r);
 }
 
@@ -127,10 +242,22 @@ static json_t *script_json(const char *script) {
     return lines;
 }
 
+static json_t *deviations_json(const struct hm_finding *f) {
+    json_t *seen = json_array();
+    for (unsigned i = 0; f->deviations && f->deviations[i].fault; i++)
+        if (f->deviated & 1u << i)
+            json_array_append_new(seen, json_pack("{s:s, s:s, s:s}", "what", f->deviations[i].what,
+                                                  "source", f->deviations[i].source, "version",
+                                                  f->version));
+    return seen;
+}
+
 static json_t *finding_json(const struct hm_finding *f) {
     json_t *json =
         json_pack("{s:s, s:s, s:s, s:s}", "property", f->property->name, "demands",
                   f->property->summary, "verdict", hm_conform_word(f->verdict), "line", f->line);
+    if (f->deviated)
+        json_object_set_new(json, "deviations", deviations_json(f));
     if (f->script_ops)
         json_object_set_new(json, "script", script_json(f->script));
     if (rate_of(f) > 0) {

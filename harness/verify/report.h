@@ -20,7 +20,7 @@ struct hm_verify_report {
     size_t arm_count;
 };
 
-/** At most 80 columns but for the lines of failures. */
+/** At most 80 columns, but for names and operations that are longer. */
 void hm_verify_print_table(FILE *out, const struct hm_verify_report *report);
 void hm_verify_print_json(FILE *out, const struct hm_verify_report *report);
 

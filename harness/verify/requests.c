@@ -1,10 +1,8 @@
-/* Odd requests and what they leave behind: huge-sizes, enomem, posix-memalign, free-null-errno, sized-free,
+/* Odd requests and what they leave behind: huge-sizes, enomem, posix-memalign, free-null-errno,
  * and entry-points, which comes before all others. */
 #include "harness/verify/property.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <limits.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +130,7 @@ static void check_enomem(struct hm_verify *v) {
             continue;
         int code = refuse(v, &huge[h], huge_numbers[0]);
         if (code != ENOMEM)
-            hm_verify_fail(v, "%s gave NULL with errno %d and not ENOMEM", v->board->at, code);
+            hm_verify_fault(v, "%s gave NULL with errno %d and not ENOMEM", v->board->at, code);
     }
 }
 
@@ -256,78 +254,3 @@ static const struct hm_property free_null_errno = {
     .run = check_free,
 };
 HM_REGISTER(hm_property, free_null_errno);
-
-/* A function of the library itself, and not of something that it is linked with. */
-static void *exported(const struct hm_verify *v, const char *name) {
-    Dl_info info;
-    char path[PATH_MAX];
-    void *address = dlsym(RTLD_DEFAULT, name);
-    if (!address || !v->library[0] || !dladdr(address, &info) || !info.dli_fname ||
-        !realpath(info.dli_fname, path) || strcmp(path, v->library) != 0)
-        return NULL;
-    return address;
-}
-
-/* How one of the sized frees is called, behind one face. */
-struct sized {
-    const char *name;
-    void *address;
-    void *(*allocate)(size_t size); /* what its blocks come from */
-};
-
-static void call_sized(const struct sized *s, void *p, size_t size) {
-    if (strcmp(s->name, "sdallocx") == 0)
-        ((void (*)(void *, size_t, int))s->address)(p, size, 0);
-    else
-        ((void (*)(void *, size_t))s->address)(p, size);
-}
-
-static void check_one_sized(struct hm_verify *v, const struct sized *sized) {
-    enum {
-        BLOCKS = 512,
-    };
-    struct hm_shadow s;
-    struct hm_error error = {""};
-    hm_verify_shadow(v, &s, BLOCKS);
-    for (int pass = 0; pass < 6; pass++) {
-        hm_verify_at(v, "%s, pass %d", sized->name, pass);
-        for (uint32_t id = pass & 1; id < BLOCKS; id++) {
-            size_t size = id < 256 ? 1 + id * 4 : (size_t)id * 40;
-            hm_verify_take(v, &s, id, hm_verify_need(v, sized->allocate(size), "malloc", size),
-                           size, 1);
-        }
-        for (uint32_t id = pass & 1; id < BLOCKS; id++) {
-            struct hm_shadow_block was;
-            hm_verify_try(v, hm_shadow_drop(&s, id, &was, &error), &error);
-            call_sized(sized, was.begin, was.bytes);
-        }
-    }
-    hm_shadow_close(&s);
-}
-
-static void check_sized_free(struct hm_verify *v) {
-    void *new = exported(v, "_Znwm");
-    struct sized all[] = {{"free_sized", exported(v, "free_sized"), malloc},
-                          {"sdallocx", exported(v, "sdallocx"), malloc},
-                          {"operator delete(void*, size_t)", new ? exported(v, "_ZdlPvm") : NULL,
-                           (void *(*)(size_t)) new}};
-    unsigned found = 0;
-    for (size_t i = 0; v->is_process && i < sizeof all / sizeof *all; i++)
-        if (all[i].address) {
-            check_one_sized(v, &all[i]);
-            found++;
-        }
-    if (!found)
-        hm_verify_unsupported(v, "it exports no sized free");
-    hm_verify_note(v, "%s%s%s", all[0].address ? "free_sized " : "",
-                   all[1].address ? "sdallocx " : "", all[2].address ? "sized delete" : "");
-}
-
-static const struct hm_property sized_free = {
-    .name = "sized-free",
-    .summary = "free_sized, sdallocx and C++'s sized delete take back what was handed out",
-    .point = 16,
-    .threads = 1,
-    .run = check_sized_free,
-};
-HM_REGISTER(hm_property, sized_free);

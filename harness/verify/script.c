@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 enum {
     TINY_MAX = 128,
@@ -114,6 +115,14 @@ static int refused(const struct hm_player *p, size_t bytes, int code, struct hm_
     return hm_fail(error, ENOMEM, "it gave NULL (errno %d)", code);
 }
 
+static bool is_excused(const struct hm_player *p, const struct hm_op *op) {
+    char call[64];
+    if (!p->excuses || op->kind != HM_OP_ALIGNED)
+        return false;
+    snprintf(call, sizeof call, "aligned_alloc(%zu, %zu)", (size_t)1 << op->shift, op->size);
+    return p->excuses(p->arg, call);
+}
+
 static int add(struct hm_player *p, const struct hm_op *op, struct hm_error *error) {
     size_t bytes = op->kind == HM_OP_CALLOC ? op->count * op->size : op->size;
     size_t alignment = alignment_of(p, bytes);
@@ -136,7 +145,9 @@ static int add(struct hm_player *p, const struct hm_op *op, struct hm_error *err
         if (at < bytes)
             return hm_fail(error, EBADMSG, "byte %zu of %zu is not zero", at, bytes);
     }
-    return hm_shadow_take(&p->shadow, op->id, block, bytes, p->unaligned ? 1 : alignment, error);
+    if (p->unaligned || (((uintptr_t)block & (alignment - 1)) && is_excused(p, op)))
+        alignment = 1;
+    return hm_shadow_take(&p->shadow, op->id, block, bytes, alignment, error);
 }
 
 static int resize(struct hm_player *p, const struct hm_op *op, struct hm_error *error) {

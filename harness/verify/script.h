@@ -57,7 +57,11 @@ struct hm_player {
     bool promised;    /* else small blocks are aligned to their size only: hm_verify_alignment */
     bool unaligned;   /* alignment is not looked at */
     bool may_run_out; /* NULL with ENOMEM is no fault */
-    bool no_usable;   /* as in struct hm_verify */
+    bool (*excuses)(void *arg,
+                    const char *call); /* whether "aligned_alloc(64, 64)" may give a block
+                                                     that is not aligned; NULL: none may */
+    void *arg;
+    bool no_usable; /* as in struct hm_verify */
     bool no_aligned;
 };
 

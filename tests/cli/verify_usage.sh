@@ -16,6 +16,9 @@ refused "a name is missing" -a pool,
 refused "did you mean 'calloc'" --property caloc
 refused "whole number" --ops many
 refused "whole number" --ops 0
+refused "whole number" --ops 1.5
+refused "whole number" --ops 1e-3
+refused "whole number" --ops 1e99
 refused "table or json" --format xml
 refused "timeout" --timeout never
 refused "did you mean '--property'" --propety calloc
@@ -27,6 +30,33 @@ heapmark verify -a pool --property calloc,misuse
 expect_exit 0
 expect_out "^calloc +passed" "^misuse-double-free +" "^misuse-overflow +"
 ! grep -q "^realloc" "$out" || fail "a property that was not asked for"
+
+heapmark verify -a pool --property calloc --ops 2.5e3
+expect_exit 0
+expect_out "^2500 operations"
+
+# sized BODY: what becomes of a wrong size where free_sized does so; `room` is what the block has.
+sized() {
+    {
+        echo '#include "tests/zoo/base.h"'
+        echo 'ZOO_EXPORT void free_sized(void *p, size_t size);'
+        echo "void free_sized(void *p, size_t size) { size_t room = base_usable(p); $1 }"
+    } >sized.c
+    cc -D_GNU_SOURCE -w -O1 -fno-builtin -shared -fPIC -I"$source_dir" -o sized.so sized.c -lpthread
+    heapmark verify -a ./sized.so --property sized-free,misuse-sized-mismatch
+    expect_exit 0
+    expect_out "^sized-free +passed" "^misuse-sized-mismatch +$2"
+}
+
+sized "base_free(p);" neutralised
+sized "size_t least = room > 8192 ? 8193 : room > 16 ? room / 2 : 0;
+    if (size > room || size < least) abort();
+    base_free(p);" aborted
+sized "if (p && size <= 8192 && span_of(p)->class < CLASSES) give_small(class_of(size), p);
+    else base_free(p);" "(late|missed)"
+heapmark verify -a pool --property misuse-sized-mismatch
+expect_exit 0
+expect_out "^misuse-sized-mismatch +unsupported" "^unsupported: misuse-sized-mismatch: it exports"
 
 # A table of all parts fits on 80 columns, and says of each library that it is missing or runs.
 heapmark verify --property entry-points
