@@ -89,6 +89,10 @@ static void add_choices(const struct hm_allocator *allocator) {
             struct arm *arm = add_arm(allocator, 1);
             arm->values[i].number = word;
             shrink_arena(arm); /* a choice may be a slow one */
+            if (allocator->conflict && allocator->conflict(arm->values)) {
+                arm_count--;
+                continue;
+            }
             snprintf(arm->label, sizeof arm->label, "%s:%s=#%d", allocator->name, params[i].name,
                      (int)word);
         }
