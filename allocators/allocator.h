@@ -19,7 +19,7 @@
 
 #include <stdbool.h>
 
-#define HM_ALLOCATOR_ABI 1
+#define HM_ALLOCATOR_ABI 2
 
 #define HM_VERSION_BYTES 32
 

@@ -16,69 +16,16 @@
  * Sources: Knuth, The Art of Computer Programming 1, 2.5 (first, next and best fit, and the joining
  * of neighbours). */
 #include "allocators/first-fit.h"
-#include "allocators/allocator.h"
-#include "allocators/first-fit_index.h"
+#include "allocators/first-fit_heap.h"
+#include "allocators/fork.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum fit {
-    FIT_FIRST,
-    FIT_NEXT,
-    FIT_BEST,
-    FIT_WORST,
-};
-
-enum {
-    NEAR_WORDS = 5, /* of boundaries, which are searched at once */
-};
-
-struct hm_heap {
-    struct hm_runs_calls index;
-    struct hm_runs *runs;
-    uint64_t *boundaries;
-    char *array;
-    uint32_t granules;
-    unsigned shift; /* a granule is 1 << shift bytes */
-    bool locked;
-    enum fit fit;
-    uint32_t rover; /* where next-fit goes on */
-    uint32_t high;  /* no granule at or behind it was ever handed out */
-    uint64_t live_granules;
-    uint64_t live_blocks;
-    uint64_t bad_frees;
-    enum hm_bad_free last_bad;
-    pthread_mutex_t lock;
-};
 
 struct block {
     uint32_t offset, length;
 };
-
-static void lock(struct hm_heap *heap) {
-    if (heap->locked)
-        pthread_mutex_lock(&heap->lock);
-}
-
-static void unlock(struct hm_heap *heap) {
-    if (heap->locked)
-        pthread_mutex_unlock(&heap->lock);
-}
-
-static void set_boundary(struct hm_heap *heap, uint32_t at) {
-    heap->boundaries[at / 64] |= (uint64_t)1 << (at % 64);
-}
-
-static void clear_boundary_if(struct hm_heap *heap, uint32_t at, bool condition) {
-    heap->boundaries[at / 64] &= ~((uint64_t)condition << (at % 64));
-}
-
-static bool is_boundary(const struct hm_heap *heap, uint32_t at) {
-    return heap->boundaries[at / 64] >> (at % 64) & 1;
-}
 
 /* The first boundary behind `at`; the array's end is one. The words that most blocks need are
  * searched without a branch: a mispredicted one would wait for the memory that they come from, and
@@ -113,11 +60,18 @@ static void *out_of_memory(void) {
     return NULL;
 }
 
-static inline void *hand_out(struct hm_heap *heap, uint32_t offset, uint32_t length) {
-    uint32_t end = offset + length;
-    set_boundary(heap, end);
+/* Before any boundary up to `end` is set. */
+static inline void raise_high(struct hm_heap *heap, uint32_t end) {
     if (end > heap->high)
         heap->high = end;
+    in_order();
+}
+
+static inline void *hand_out(struct hm_heap *heap, uint32_t offset, uint32_t length) {
+    uint32_t end = offset + length;
+    raise_high(heap, end);
+    set_bit(heap->boundaries, end);
+    mark_start(heap, offset);
     heap->live_granules += length;
     heap->live_blocks++;
     return address(heap, offset);
@@ -158,7 +112,8 @@ static void *place(struct hm_heap *heap, uint32_t length, size_t alignment) {
     if (at == HM_NO_RUN)
         return out_of_memory();
     heap->index.claim(heap->runs, at, length);
-    set_boundary(heap, at);
+    raise_high(heap, at + length);
+    set_bit(heap->boundaries, at);
     heap->rover = at + length;
     return hand_out(heap, at, length);
 }
@@ -191,7 +146,8 @@ __attribute__((noinline, cold)) static void refuse(struct hm_heap *heap, void *p
 static inline bool locate(struct hm_heap *heap, void *pointer, struct block *out) {
     uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->array;
     uint64_t at = distance >> heap->shift;
-    if (at >= heap->granules || at << heap->shift != distance || !is_boundary(heap, (uint32_t)at))
+    if (at >= heap->granules || at << heap->shift != distance ||
+        !has_bit(heap->boundaries, (uint32_t)at))
         return false;
     out->offset = (uint32_t)at;
     out->length = next_boundary(heap, (uint32_t)at) - (uint32_t)at;
@@ -215,8 +171,9 @@ static inline bool give(struct hm_heap *heap, uint32_t offset, uint32_t length) 
     unsigned given = heap->index.give(heap->runs, offset, length);
     if (given & HM_GIVEN_REFUSED)
         return false;
-    clear_boundary_if(heap, offset, given & HM_GIVEN_LEFT);
-    clear_boundary_if(heap, offset + length, given & HM_GIVEN_RIGHT);
+    unmark_start(heap, offset);
+    clear_bit_if(heap->boundaries, offset, given & HM_GIVEN_LEFT);
+    clear_bit_if(heap->boundaries, offset + length, given & HM_GIVEN_RIGHT);
     heap->live_granules -= length;
     return true;
 }
@@ -234,7 +191,7 @@ static void shrink(struct hm_heap *heap, const struct block *block, uint32_t len
     uint32_t end = block->offset + length;
     if (length == block->length)
         return;
-    set_boundary(heap, end);
+    set_bit(heap->boundaries, end);
     give(heap, end, block->length - length);
 }
 
@@ -242,9 +199,11 @@ static void shrink(struct hm_heap *heap, const struct block *block, uint32_t len
 static void extend(struct hm_heap *heap, const struct block *block, uint32_t more) {
     uint32_t end = block->offset + block->length;
     heap->index.claim(heap->runs, end, more);
-    clear_boundary_if(heap, end, true);
-    heap->live_blocks--;
-    hand_out(heap, end, more);
+    raise_high(heap, end + more);
+    set_bit(heap->boundaries, end + more);
+    in_order();
+    clear_bit_if(heap->boundaries, end, true);
+    heap->live_granules += more;
 }
 
 static void *move(struct hm_heap *heap, void *pointer, const struct block *block, uint32_t length) {
@@ -340,9 +299,21 @@ enum hm_bad_free hm_first_fit_last_bad(struct hm_heap *heap) {
     return bad;
 }
 
+/* What a dead process left behind is mended first. */
+static void settle(struct hm_heap *heap) {
+    lock(heap);
+    unlock(heap);
+}
+
+uint64_t hm_first_fit_mends(struct hm_heap *heap) {
+    settle(heap);
+    return heap->mends;
+}
+
 static void walk(struct hm_heap *heap, hm_walk_fn *visit, void *arg) {
     struct hm_run run = {0, 0};
     uint32_t end;
+    settle(heap);
     for (uint32_t at = 0; at < heap->granules; at = end) {
         if (run.offset + run.length <= at && !heap->index.find(heap->runs, at, 1, &run))
             run = (struct hm_run){heap->granules, 0};
@@ -361,8 +332,10 @@ static void walk(struct hm_heap *heap, hm_walk_fn *visit, void *arg) {
 static void read_stats(struct hm_heap *heap, struct hm_heap_stats *out) {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t touched = (((uint64_t)heap->high << heap->shift) + page - 1) & ~(page - 1);
-    uint64_t metadata =
-        sizeof *heap + heap->high / 8 + heap->index.metadata(heap->runs, heap->high);
+    unsigned bitmaps = heap->starts ? 2 : 1;
+    settle(heap);
+    uint64_t metadata = sizeof *heap + (uint64_t)bitmaps * (heap->high / 8) +
+                        heap->index.metadata(heap->runs, heap->high);
     *out = (struct hm_heap_stats){
         .footprint_bytes = touched + metadata,
         .live_bytes = heap->live_granules << heap->shift,
@@ -381,23 +354,8 @@ enum {
     PARAM_INDEX,
     PARAM_FIT,
     PARAM_LOCK,
+    PARAM_BACKING,
 };
-
-/* The bit of the array's end included, and what a search reads behind it. */
-static size_t boundary_bytes(const struct hm_heap *heap) {
-    return ((size_t)heap->granules / 64 + 1 + NEAR_WORDS) * sizeof(uint64_t);
-}
-
-static void close_heap(struct hm_heap *heap) {
-    if (heap->runs)
-        heap->index.close(heap->runs);
-    if (heap->boundaries)
-        munmap(heap->boundaries, boundary_bytes(heap));
-    if (heap->array)
-        munmap(heap->array, (size_t)heap->granules << heap->shift);
-    pthread_mutex_destroy(&heap->lock);
-    free(heap);
-}
 
 static const struct hm_param params[] = {
     [PARAM_SIZE] = {.name = "size",
@@ -430,24 +388,42 @@ static const struct hm_param params[] = {
                    .choices = "first|next|best|worst"},
     [PARAM_LOCK] = {.name = "lock",
                     .unit = "",
-                    .help = "auto takes a mutex for more than one thread",
+                    .help = "auto takes a mutex for more than one thread, and process, which "
+                            "outlives whoever dies inside, for shared backing",
                     .kind = HM_PARAM_CHOICE,
-                    .max = 2,
-                    .choices = "auto|none|mutex"},
+                    .max = 3,
+                    .choices = "auto|none|mutex|process"},
+    [PARAM_BACKING] = {.name = "backing",
+                       .unit = "",
+                       .help = "shared: processes forked while it is open use the same heap",
+                       .kind = HM_PARAM_CHOICE,
+                       .max = 1,
+                       .choices = "private|shared"},
     {.name = NULL},
 };
 
-static int map_all(struct hm_heap *heap) {
-    heap->array = hm_map_lazily((size_t)heap->granules << heap->shift);
-    heap->boundaries = hm_map_metadata(boundary_bytes(heap));
-    if (!heap->array || !heap->boundaries)
-        return ENOMEM;
-    heap->runs = heap->index.open(heap->granules);
-    if (!heap->runs)
-        return ENOMEM;
-    set_boundary(heap, 0);
-    set_boundary(heap, heap->granules);
-    return 0;
+static const char *find_conflict(const struct hm_value *values) {
+    bool shared = values[PARAM_BACKING].number == HM_BACKING_SHARED;
+    if (values[PARAM_LOCK].number == LOCK_PROCESS && !shared)
+        return "lock=process needs backing=shared: private memory is each process's own";
+    if (values[PARAM_LOCK].number == LOCK_MUTEX && shared)
+        return "lock=mutex needs backing=private: it does not keep processes apart";
+    return NULL;
+}
+
+static enum lock lock_of(const struct hm_heap_options *options) {
+    enum lock lock = (enum lock)options->params[PARAM_LOCK].number;
+    if (lock != LOCK_AUTO)
+        return lock;
+    if (options->params[PARAM_BACKING].number == HM_BACKING_SHARED)
+        return LOCK_PROCESS;
+    return options->threads > 1 ? LOCK_MUTEX : LOCK_NONE;
+}
+
+/* Memory that is shared is not copied by a fork: it stays whole, whoever is inside. */
+static void keep_across_fork(struct hm_heap *heap, enum hm_fork_phase phase) {
+    if (heap->lock_kind == LOCK_MUTEX)
+        hm_fork_mutex(&heap->lock, phase);
 }
 
 static const struct hm_allocator first_fit;
@@ -455,22 +431,23 @@ static const struct hm_allocator first_fit;
 static int open_heap(struct hm_memory *out, const struct hm_heap_options *options) {
     const struct hm_value *values = options->params;
     const struct hm_runs_calls *indexes[] = {&hm_runs_scan, &hm_runs_bitmap, hm_runs_tree()};
+    enum hm_backing backing = (enum hm_backing)values[PARAM_BACKING].number;
     uint64_t align = (uint64_t)values[PARAM_ALIGN].number;
     uint64_t granules = (uint64_t)values[PARAM_SIZE].number / align;
-    if ((align & (align - 1)) || granules == 0 || granules > HM_MAX_GRANULES)
+    if ((align & (align - 1)) || granules == 0 || granules > HM_MAX_GRANULES ||
+        find_conflict(values))
         return EINVAL;
-    struct hm_heap *heap = calloc(1, sizeof *heap);
+    struct hm_heap *heap = hm_map_lazily(sizeof *heap, backing);
     if (!heap)
         return ENOMEM;
     heap->index = *indexes[values[PARAM_INDEX].number];
     heap->granules = (uint32_t)granules;
     heap->shift = (unsigned)__builtin_ctzll(align);
     heap->fit = (enum fit)values[PARAM_FIT].number;
-    heap->locked =
-        values[PARAM_LOCK].number == 2 || (values[PARAM_LOCK].number == 0 && options->threads > 1);
-    pthread_mutex_init(&heap->lock, NULL);
-    if (map_all(heap)) {
-        close_heap(heap);
+    heap->backing = backing;
+    heap->lock_kind = lock_of(options);
+    if (hm_first_fit_map(heap)) {
+        hm_first_fit_close(heap);
         return ENOMEM;
     }
     *out = (struct hm_memory){
@@ -489,10 +466,12 @@ static const struct hm_allocator first_fit = {
     .summary = "one array without headers; the lowest free run that fits, found in O(log n)",
     .origin = "Knuth, The Art of Computer Programming 1, 2.5; the bytearray simulator of teaching",
     .params = params,
-    .caps = HM_CAP_THREADS | HM_CAP_BOUNDED | HM_CAP_WALK,
+    .caps = HM_CAP_THREADS | HM_CAP_BOUNDED | HM_CAP_WALK | HM_CAP_SHARED,
     .open = open_heap,
-    .close = close_heap,
+    .close = hm_first_fit_close,
     .stats = read_stats,
     .walk = walk,
+    .fork = keep_across_fork,
+    .conflict = find_conflict,
 };
 HM_REGISTER(hm_allocator, first_fit);

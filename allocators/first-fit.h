@@ -1,6 +1,9 @@
-/* What `first-fit` tells about a refused free, for tools that show one heap step by step. */
+/* What `first-fit` tells about refused frees and about repairs, for tests and for tools that show one
+ * heap step by step. */
 #ifndef HM_ALLOCATORS_FIRST_FIT_H
 #define HM_ALLOCATORS_FIRST_FIT_H
+
+#include <stdint.h>
 
 struct hm_heap;
 
@@ -15,5 +18,9 @@ enum hm_bad_free {
  *  @param heap  an open first-fit heap  @return HM_BAD_FREE_NONE when none was refused since the
  *  last call. Not hot; no other thread may be inside the heap. */
 enum hm_bad_free hm_first_fit_last_bad(struct hm_heap *heap);
+
+/** How often a heap with lock=process was made whole after a process had died inside it.
+ *  @param heap  an open first-fit heap  @return the number, over all processes. Not hot. */
+uint64_t hm_first_fit_mends(struct hm_heap *heap);
 
 #endif

@@ -3,44 +3,50 @@
  * The bit behind the last granule is always set: every search for a used granule ends there. */
 #include "allocators/first-fit_index.h"
 
-#include <stdlib.h>
-
 struct hm_runs {
     uint32_t granules;
-    size_t bytes; /* of the bitmap */
-    uint64_t *used;
+    size_t words; /* of the bitmap */
+    uint64_t used[];
 };
 
 static bool is_used(const struct hm_runs *runs, uint32_t at) {
     return runs->used[at / 64] >> (at % 64) & 1;
 }
 
-static struct hm_runs *open_bitmap(uint32_t granules) {
-    struct hm_runs *runs = malloc(sizeof *runs);
+static size_t bytes_for(size_t words) {
+    return sizeof(struct hm_runs) + words * sizeof(uint64_t);
+}
+
+static void mark_end(struct hm_runs *runs) {
+    runs->used[runs->granules / 64] = ~UINT64_C(0) << (runs->granules % 64);
+}
+
+static struct hm_runs *open_bitmap(uint32_t granules, enum hm_backing backing) {
+    size_t words = (size_t)granules / 64 + 1;
+    struct hm_runs *runs = hm_map_metadata(bytes_for(words), backing);
     if (!runs)
         return NULL;
-    size_t bytes = ((size_t)granules / 64 + 1) * sizeof(uint64_t);
-    *runs = (struct hm_runs){granules, bytes, hm_map_metadata(bytes)};
-    if (!runs->used) {
-        free(runs);
-        return NULL;
-    }
-    runs->used[granules / 64] = ~UINT64_C(0) << (granules % 64);
+    runs->granules = granules;
+    runs->words = words;
+    mark_end(runs);
     return runs;
 }
 
+static void clear(struct hm_runs *runs) {
+    hm_map_zero(runs->used, runs->words * sizeof(uint64_t));
+    mark_end(runs);
+}
+
 static void close_bitmap(struct hm_runs *runs) {
-    munmap(runs->used, runs->bytes);
-    free(runs);
+    munmap(runs, bytes_for(runs->words));
 }
 
 /* The first granule at or behind `at` whose bit is `used`, or the end of the array. */
 static uint32_t next(const struct hm_runs *runs, uint32_t at, bool used) {
     uint64_t flip = used ? 0 : ~UINT64_C(0);
-    size_t words = runs->bytes / sizeof(uint64_t);
     size_t i = at / 64;
     uint64_t word = (runs->used[i] ^ flip) & (~UINT64_C(0) << (at % 64));
-    while (!word && ++i < words)
+    while (!word && ++i < runs->words)
         word = runs->used[i] ^ flip;
     return word ? (uint32_t)(i * 64 + (unsigned)__builtin_ctzll(word)) : runs->granules;
 }
@@ -115,5 +121,5 @@ static size_t metadata(struct hm_runs *runs, uint32_t granules) {
 }
 
 const struct hm_runs_calls hm_runs_bitmap = {
-    open_bitmap, close_bitmap, take, give, find, claim, metadata,
+    open_bitmap, close_bitmap, clear, take, give, find, claim, metadata,
 };

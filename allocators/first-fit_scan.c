@@ -3,7 +3,6 @@
  * It is the definition that the other indexes are held against: no summary, no skipping. */
 #include "allocators/first-fit_index.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -13,23 +12,22 @@ enum {
 
 struct hm_runs {
     uint32_t granules;
-    uint8_t *states;
+    uint8_t states[];
 };
 
-static struct hm_runs *open_scan(uint32_t granules) {
-    struct hm_runs *runs = malloc(sizeof *runs);
-    if (!runs)
-        return NULL;
-    *runs = (struct hm_runs){granules, hm_map_metadata(granules)};
-    if (runs->states)
-        return runs;
-    free(runs);
-    return NULL;
+static struct hm_runs *open_scan(uint32_t granules, enum hm_backing backing) {
+    struct hm_runs *runs = hm_map_metadata(sizeof *runs + granules, backing);
+    if (runs)
+        runs->granules = granules;
+    return runs;
 }
 
 static void close_scan(struct hm_runs *runs) {
-    munmap(runs->states, runs->granules);
-    free(runs);
+    munmap(runs, sizeof *runs + runs->granules);
+}
+
+static void clear(struct hm_runs *runs) {
+    hm_map_zero(runs->states, runs->granules);
 }
 
 static bool find(struct hm_runs *runs, uint32_t from, uint32_t length, struct hm_run *out) {
@@ -84,5 +82,5 @@ static size_t metadata(struct hm_runs *runs, uint32_t granules) {
 }
 
 const struct hm_runs_calls hm_runs_scan = {
-    open_scan, close_scan, take, give, find, claim, metadata,
+    open_scan, close_scan, clear, take, give, find, claim, metadata,
 };

@@ -23,7 +23,6 @@
 #include "allocators/first-fit_index.h"
 #include "allocators/first-fit_lanes.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define NO_KEY UINT32_MAX
@@ -41,12 +40,13 @@ struct node {
 } __attribute__((aligned(64)));
 
 struct hm_runs {
-    struct node *nodes;
+    uint32_t granules;
     unsigned height;
     uint32_t root;
     uint32_t spare; /* freed nodes, linked by child[0]; NO_KEY ends the list */
     uint32_t used;  /* nodes ever used */
     size_t bytes;   /* of the mapping */
+    struct node nodes[];
 };
 
 struct path {
@@ -105,7 +105,7 @@ static inline void prefetch(const uint32_t *lanes) {
 /* ---- Paths ---- */
 
 /* To the leaf where `key` belongs; slot[0] is the number of its runs that start at or before it. */
-static inline void descend(const struct hm_runs *runs, uint32_t key, struct path *path) {
+static inline void descend(struct hm_runs *runs, uint32_t key, struct path *path) {
     struct node *node = &runs->nodes[runs->root];
     for (unsigned level = runs->height; level > 0; level--) {
         unsigned slot = count_at_most(node->key, key) - 1;
@@ -119,7 +119,7 @@ static inline void descend(const struct hm_runs *runs, uint32_t key, struct path
 }
 
 /* From slot[level] down to the lowest run that has `length`, which is there. */
-static inline void descend_fitting(const struct hm_runs *runs, unsigned level, uint32_t length,
+static inline void descend_fitting(struct hm_runs *runs, unsigned level, uint32_t length,
                                    struct path *path) {
     for (; level > 0; level--) {
         struct node *node = &runs->nodes[path->node[level]->child[path->slot[level]]];
@@ -130,7 +130,7 @@ static inline void descend_fitting(const struct hm_runs *runs, unsigned level, u
 }
 
 /* To the last run of the leaf before. @return false: there is none, and nothing has changed */
-static bool step_back(const struct hm_runs *runs, struct path *path) {
+static bool step_back(struct hm_runs *runs, struct path *path) {
     unsigned level = 1;
     while (level <= runs->height && path->slot[level] == 0)
         level++;
@@ -146,7 +146,7 @@ static bool step_back(const struct hm_runs *runs, struct path *path) {
 }
 
 /* To the last run that starts at or before `key`. @return false: there is none */
-static bool descend_before(const struct hm_runs *runs, uint32_t key, struct path *path) {
+static bool descend_before(struct hm_runs *runs, uint32_t key, struct path *path) {
     descend(runs, key, path);
     if (path->slot[0] == 0)
         return step_back(runs, path);
@@ -411,7 +411,7 @@ static struct hm_run run_at(const struct path *path) {
 }
 
 /* To the next leaf that has a run of `length`. @return false: there is none */
-static bool step_fitting(const struct hm_runs *runs, uint32_t length, struct path *path) {
+static bool step_fitting(struct hm_runs *runs, uint32_t length, struct path *path) {
     for (unsigned level = 1; level <= runs->height; level++) {
         const struct node *node = path->node[level];
         unsigned slot = path->slot[level] + 1;
@@ -462,25 +462,28 @@ static void claim(struct hm_runs *runs, uint32_t offset, uint32_t length) {
 
 /* ---- Opening ---- */
 
-static struct hm_runs *open_tree(uint32_t granules) {
-    struct hm_runs *runs = malloc(sizeof *runs);
-    if (!runs)
-        return NULL;
-    size_t bytes = ((size_t)granules / 8 + LEVELS) * sizeof(struct node);
-    *runs = (struct hm_runs){.nodes = hm_map_metadata(bytes), .spare = NO_KEY, .bytes = bytes};
-    if (!runs->nodes) {
-        free(runs);
-        return NULL;
-    }
+static void clear(struct hm_runs *runs) {
+    runs->height = 0;
+    runs->used = 0;
+    runs->spare = NO_KEY;
     runs->root = new_node(runs);
     runs->nodes[runs->root].key[0] = 0;
-    runs->nodes[runs->root].best[0] = granules;
+    runs->nodes[runs->root].best[0] = runs->granules;
+}
+
+static struct hm_runs *open_tree(uint32_t granules, enum hm_backing backing) {
+    size_t bytes = sizeof(struct hm_runs) + ((size_t)granules / 8 + LEVELS) * sizeof(struct node);
+    struct hm_runs *runs = hm_map_metadata(bytes, backing);
+    if (!runs)
+        return NULL;
+    runs->granules = granules;
+    runs->bytes = bytes;
+    clear(runs);
     return runs;
 }
 
 static void close_tree(struct hm_runs *runs) {
-    munmap(runs->nodes, runs->bytes);
-    free(runs);
+    munmap(runs, runs->bytes);
 }
 
 static size_t metadata(struct hm_runs *runs, uint32_t granules) {
@@ -489,5 +492,5 @@ static size_t metadata(struct hm_runs *runs, uint32_t granules) {
 }
 
 const struct hm_runs_calls HM_TREE_CALLS = {
-    open_tree, close_tree, take, give, find, claim, metadata,
+    open_tree, close_tree, clear, take, give, find, claim, metadata,
 };

@@ -54,6 +54,29 @@ static json_t *part_json(const char *name, const char *summary, const char *orig
                      origin ? origin : "", "params", list);
 }
 
+/* What an allocator can and can not do, in words. */
+static json_t *caps_json(unsigned caps) {
+    static const struct {
+        unsigned cap;
+        const char *word;
+    } words[] = {{HM_CAP_THREADS, "threads"},
+                 {HM_CAP_BOUNDED, "bounded"},
+                 {HM_CAP_SHARED, "shared-backing"},
+                 {HM_CAP_RESET, "reset"},
+                 {HM_CAP_WALK, "walk"},
+                 {HM_CAP_LAYER, "layer"},
+                 {HM_CAP_CONTROL, "control"},
+                 {HM_CAP_LOCKS, "locks"},
+                 {HM_CAP_NO_USABLE, "no-usable-size"},
+                 {HM_CAP_NO_ALIGNED, "no-aligned-alloc"},
+                 {HM_CAP_NO_REUSE, "no-reuse"}};
+    json_t *list = json_array();
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (caps & words[i].cap)
+            json_array_append_new(list, json_string(words[i].word));
+    return list;
+}
+
 static json_t *allocators_json(void) {
     size_t count;
     json_t *all = json_array();
@@ -64,6 +87,7 @@ static json_t *allocators_json(void) {
         const char *library = a->library ? a->library : a->needs;
         bool missing = library && hm_library_find(library, path, sizeof path);
         json_t *json = part_json(a->name, a->summary, a->origin, a->params);
+        json_object_set_new(json, "capabilities", caps_json(a->caps));
         if (library)
             json_object_set_new(json, "library", json_string(missing ? library : path));
         if (missing)
@@ -186,6 +210,20 @@ static void put_labelled(const json_t *part, const char *key) {
     }
 }
 
+static void put_caps(const json_t *part) {
+    char text[256] = "";
+    size_t i;
+    const json_t *word;
+    json_array_foreach(json_object_get(part, "capabilities"), i, word) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "%s%s", i ? " " : "", json_string_value(word));
+    }
+    if (*text) {
+        printf("    capabilities:");
+        put_wrapped(text, 17, 6);
+    }
+}
+
 static void put_part(const json_t *part) {
     static const char *const keys[] = {"stresses", "op", "origin", "unit", "better", "library"};
     size_t i;
@@ -197,6 +235,7 @@ static void put_part(const json_t *part) {
         printf("    not installed: package %s\n", missing);
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
         put_labelled(part, keys[k]);
+    put_caps(part);
     json_array_foreach(json_object_get(part, "params"), i, param) {
         put_param(param);
     }

@@ -175,6 +175,10 @@ int hm_allocator_spec_parse(const char *text, struct hm_allocator_spec *out,
         bad = parse_params(one, part->params, params, &out->params[out->count], error);
         if (bad)
             return bad;
+        const char *conflict =
+            part->conflict ? part->conflict(out->params[out->count].values) : NULL;
+        if (conflict)
+            return hm_fail(error, EINVAL, "%s: %s", one, conflict);
         out->count++;
     }
     return 0;

@@ -23,6 +23,19 @@ lists allocators "$source_dir"/allocators/*.c
 lists collectors "$source_dir"/collectors/*.c
 lists workloads "$source_dir"/workloads/*/*.c
 
+# A capability is a word of its part, and no other part's.
+heapmark list allocators --format json
+for part in first-fit pool; do
+    python3 - "$out" "$part" <<'END' >>"$work/shared"
+import json, sys
+parts = json.load(open(sys.argv[1]))["allocators"]
+print(*("shared-backing" in p["capabilities"] for p in parts if p["name"] == sys.argv[2]))
+END
+done
+[[ $(tr '\n' ' ' <"$work/shared") == "True False " ]] || fail "shared-backing is first-fit's"
+heapmark list allocators
+expect_out "capabilities: threads bounded shared-backing"
+
 for kind in allocators collectors workloads figures metrics; do
     heapmark list "$kind" --format json
     expect_exit 0

@@ -37,8 +37,8 @@ struct setting {
 };
 
 static int try_open(struct hm_memory *out, struct setting s) {
-    const struct hm_value values[] = {
-        {s.size, ""}, {s.align, ""}, {s.index, ""}, {s.fit, ""}, {0, ""}};
+    const struct hm_value values[] = {{s.size, ""}, {s.align, ""}, {s.index, ""},
+                                      {s.fit, ""},  {0, ""},       {0, ""}};
     const struct hm_heap_options options = {.params = values, .threads = 1};
     const struct hm_allocator *const *part = __start_hm_allocator_parts;
     while (part < __stop_hm_allocator_parts && strcmp((*part)->name, "first-fit") != 0)
@@ -273,7 +273,7 @@ static void claim_half(const struct hm_runs_calls *calls, struct hm_runs *runs) 
 }
 
 static void run_index(const struct hm_runs_calls *calls, int granules, int steps) {
-    struct hm_runs *runs = calls->open((uint32_t)granules);
+    struct hm_runs *runs = calls->open((uint32_t)granules, HM_BACKING_PRIVATE);
     assert_non_null(runs);
     model_open(granules, FIRST);
     random_state = 7;
