@@ -59,8 +59,9 @@ static int parse_whole(const char *text, int64_t *out) {
     char *end;
     if (!strpbrk(text, "eE"))
         return hm_number_parse(text, 1000, out);
-    double number = strspn(text, "0123456789.eE+") == strlen(text) ? strtod(text, &end) : -1;
-    if (number < 0 || *end || number > most || number != floor(number))
+    double number = strtod(text, &end);
+    if (strspn(text, "0123456789.eE+") != strlen(text) || *end || number > most ||
+        number != floor(number))
         return EINVAL;
     *out = (int64_t)number;
     return 0;
