@@ -1,12 +1,16 @@
 /* Nothing keeps the threads apart, and now and then one is interrupted where it hurts.
  * ops: 1M
  * caught by: random-threads */
-#include <sched.h>
-
 #define ZOO_LOCK         no_lock
 #define ZOO_UNLOCK       no_lock
 #define ZOO_MEANWHILE    now_and_then
 #define ZOO_CACHE_BLOCKS 1u
+
+static void now_and_then(void);
+
+#include "tests/zoo/base.h"
+
+#include <sched.h>
 
 static void no_lock(void) {
 }
@@ -16,5 +20,3 @@ static void now_and_then(void) {
     if (++calls % 64 == 0)
         sched_yield();
 }
-
-#include "tests/zoo/base.h"
