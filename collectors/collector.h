@@ -14,7 +14,16 @@
  *   hm_store               replaces what is in a slot; the caller keeps its own reference to `value`
  *   hm_retain, hm_release  one more, one less owned reference; nothing for tracers; NULL is allowed
  *   hm_root, hm_unroot     a local variable is (no longer) a root; nothing for reference counting
+ *   hm_weak_new            a weak reference to an object of a weakable type: an object that the caller
+ *                          owns. Its callback (NULL: none) runs once, when the target has died.
+ *                          NULL with ENOMEM
+ *   hm_weak_get            the target, of which the caller owns one more reference, or NULL: it died
+ *   hm_dispose             the workload knows that nobody will ever look at this object again: `manual`
+ *                          frees it, and nothing else. Nothing on all others. HM_DISPOSES tells which
+ *   hm_safepoint           another thread may have its turn, or stop this one: at least once for each
+ *                          operation of a workload. Owned references are in rooted variables
  *   hm_collect             collect a generation now
+ *   hm_load, hm_length, hm_payload   what is in a slot, how many slots there are, what is behind them
  *
  * Ownership, so that counting and tracing both fit: an owned reference that lives across an
  * allocation stands in a rooted variable, and is given up exactly once, by hm_release or
@@ -62,6 +71,40 @@ struct hm_gc_stats {
     uint64_t header_bytes;   /* of one container, all told */
 };
 
+/** What get_stats of CPython's gc module tells of each generation. */
+struct hm_gc_generation_stats {
+    uint64_t collections;
+    uint64_t collected;
+    uint64_t uncollectable;
+};
+
+/** Told twice for each collection, as gc.callbacks of CPython: before (counts 0) and after. May use
+ *  the mutator. */
+typedef void hm_gc_callback(void *arg, bool stop, int generation, uint64_t collected,
+                            uint64_t uncollectable);
+
+/** What a program can ask of its collector while it runs, as CPython's gc module offers it. Not hot; on
+ *  the mutator's thread. NULL members are not offered. */
+struct hm_gc_control {
+    void (*get_count)(struct hm_gc *gc, int64_t out[3]);
+    void (*get_threshold)(struct hm_gc *gc, int64_t out[3]);
+    void (*set_threshold)(struct hm_gc *gc, const int64_t thresholds[3]); /* each at least 0 */
+    void (*enable)(struct hm_gc *gc, bool automatic);
+    bool (*is_enabled)(struct hm_gc *gc);
+    void (*freeze)(struct hm_gc *gc);
+    void (*unfreeze)(struct hm_gc *gc);
+    uint64_t (*freeze_count)(struct hm_gc *gc);
+    void (*get_stats)(struct hm_gc *gc, struct hm_gc_generation_stats out[3]);
+    /** Whether garbage is kept, in a list of its own, instead of freed (DEBUG_SAVEALL). */
+    void (*save_all)(struct hm_gc *gc, bool all);
+    /** Objects kept so, and those that can not be freed. */
+    uint64_t (*garbage_count)(struct hm_gc *gc);
+    void (*set_callback)(struct hm_gc *gc, hm_gc_callback *callback, void *arg); /* NULL: none */
+    /** @return 0, 1, 2, or 3 for a frozen object; -1: not tracked */
+    int (*generation_of)(struct hm_gc *gc, struct hm_object *object);
+    bool (*is_finalized)(struct hm_gc *gc, struct hm_object *object);
+};
+
 struct hm_collector {
     const char *name; /* file stem, prefix and name on the command line */
     const char *summary;
@@ -82,10 +125,14 @@ struct hm_collector {
     void (*detach)(struct hm_mutator *mutator);
     /** Not hot. On the mutator's thread, or when it is at rest. */
     void (*stats)(struct hm_gc *gc, struct hm_gc_stats *out);
+    const struct hm_gc_control *control; /* NULL: nothing of it is offered */
 };
 
 /* Seen by workloads and by tests that are compiled for one collector. */
 #ifdef HM_COLLECTOR_HEADER
+static inline struct hm_object *hm_load(struct hm_object *object, uint32_t slot);
+static inline uint32_t hm_length(const struct hm_object *object);
+static inline void *hm_payload(struct hm_object *object);
 static inline struct hm_object *hm_new(struct hm_mutator *m, const struct hm_type *type);
 static inline struct hm_object *hm_new_array(struct hm_mutator *m, const struct hm_type *type,
                                              uint32_t length);
@@ -97,6 +144,11 @@ static inline void hm_retain(struct hm_mutator *m, struct hm_object *object);
 static inline void hm_release(struct hm_mutator *m, struct hm_object *object);
 static inline void hm_root(struct hm_mutator *m, struct hm_object **variable);
 static inline void hm_unroot(struct hm_mutator *m, unsigned count);
+static inline struct hm_object *hm_weak_new(struct hm_mutator *m, struct hm_object *target,
+                                            hm_weak_fn *callback);
+static inline struct hm_object *hm_weak_get(struct hm_mutator *m, struct hm_object *reference);
+static inline void hm_dispose(struct hm_mutator *m, struct hm_object *object);
+static inline void hm_safepoint(struct hm_mutator *m);
 /** @param generation 0, 1 or 2 (2 is all)  @return objects found unreachable */
 static inline int64_t hm_collect(struct hm_mutator *m, int generation);
 #include HM_COLLECTOR_HEADER

@@ -7,6 +7,8 @@
 #define HM_COLLECTORS_NONE_H
 
 #include "collectors/collector.h"
+#include "collectors/own_objects.h"
+#include "collectors/weak.h"
 
 #include <errno.h>
 
@@ -89,6 +91,17 @@ static inline int64_t hm_collect(struct hm_mutator *m, int generation) {
     (void)m;
     (void)generation;
     return 0;
+}
+
+#define HM_DISPOSES 0
+
+static inline void hm_dispose(struct hm_mutator *m, struct hm_object *object) {
+    (void)m;
+    (void)object;
+}
+
+static inline void hm_safepoint(struct hm_mutator *m) {
+    (void)m;
 }
 
 #endif

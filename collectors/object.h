@@ -1,8 +1,10 @@
-/* Objects as heapmark's own collectors and the object workloads see them.
+/* Objects as heapmark's own collectors lay them out, and the type descriptors that the object
+ * workloads give to any collector.
  *
- * Layout: a header of 16 bytes, then `length` reference slots, then the payload. What a collector
- * needs beyond the header lies in front of it and is allocated with the object. All references
- * stand in slots. A type without slots is a leaf: it can not be part of a cycle. */
+ * Layout: a header of 16 bytes, then `length` reference slots, then the payload, then, in an object of
+ * a weakable type, the head of the list of its weak references. What a collector needs beyond the
+ * header lies in front of it and is allocated with the object. All references stand in slots. A type
+ * without slots is a leaf: it can not be part of a cycle. */
 #ifndef HM_COLLECTORS_OBJECT_H
 #define HM_COLLECTORS_OBJECT_H
 
@@ -14,17 +16,19 @@
 struct hm_type;
 struct hm_mutator;
 
-#define HM_LENGTH_MAX ((1u << 30) - 1)
+#define HM_LENGTH_MAX ((1u << 27) - 1)
 
 struct hm_object {
     const struct hm_type *type; /* static storage */
     uint32_t count;             /* the collector's: references, or mark bits */
-    uint32_t length : 30;       /* reference slots of this object */
+    uint32_t length : 27;       /* reference slots of this object */
     uint32_t leaf : 1;      /* hm_is_leaf() of its type, so that tracing an edge loads no type */
     uint32_t finalized : 1; /* the collector's: the finalizer has run, and will not again */
+    uint32_t mark : 3;      /* the collector's: a colour, or flags */
 };
 
 typedef int hm_visit_fn(struct hm_object *object, void *arg);
+typedef void hm_weak_fn(struct hm_mutator *mutator, struct hm_object *reference);
 
 /** A type descriptor, `static const` in the workload that uses it. */
 struct hm_type {
@@ -32,6 +36,8 @@ struct hm_type {
     uint32_t slots;         /* reference slots of a fixed-size object */
     uint32_t payload_bytes; /* bytes behind the slots */
     bool variable;          /* the number of slots is given to hm_new_array() */
+    bool weakable;          /* can be the target of weak references; a word more for each object */
+    bool weak;              /* is a weak reference: weak.h */
     /** Call visit for each object that is referred to and is not NULL; stop at the first non-zero
      *  result and return it. Must not allocate. A slot that it leaves out counts as a reference
      *  from outside: what is there stays alive. NULL: the slots are all there is. */
@@ -52,18 +58,22 @@ static inline struct hm_object **hm_slots(struct hm_object *object) {
     return (struct hm_object **)(void *)(object + 1);
 }
 
-static inline struct hm_object *hm_load(struct hm_object *object, uint32_t slot) {
-    return hm_slots(object)[slot];
+/** Bytes of the payload, with what keeps the word behind it aligned. */
+static inline size_t hm_payload_bytes(const struct hm_type *type) {
+    size_t unit = type->weakable ? sizeof(struct hm_object *) : 1;
+    return (type->payload_bytes + unit - 1) / unit * unit;
 }
 
-static inline void *hm_payload(struct hm_object *object) {
-    return hm_slots(object) + object->length;
-}
-
-/** Bytes of an object with header, slots and payload, without what lies in front of it. */
+/** Bytes of an object all told, but for what lies in front of its header. */
 static inline size_t hm_object_bytes(const struct hm_type *type, uint32_t length) {
-    return sizeof(struct hm_object) + (size_t)length * sizeof(struct hm_object *) +
-           type->payload_bytes;
+    return sizeof(struct hm_object) +
+           (length + (size_t)type->weakable) * sizeof(struct hm_object *) + hm_payload_bytes(type);
+}
+
+/** Where the newest weak reference to an object of a weakable type is, or NULL if it has none. */
+static inline struct hm_object **hm_weak_list(struct hm_object *object) {
+    return (struct hm_object **)(void *)((char *)(hm_slots(object) + object->length) +
+                                         hm_payload_bytes(object->type));
 }
 
 /** For collectors: make an object of raw memory; slots NULL, payload zeroed.

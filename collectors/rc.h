@@ -9,6 +9,8 @@
 #define HM_COLLECTORS_RC_H
 
 #include "collectors/collector.h"
+#include "collectors/own_objects.h"
+#include "collectors/weak.h"
 
 struct hm_rc {
     struct hm_memory memory;
@@ -54,6 +56,17 @@ static inline void hm_root(struct hm_mutator *m, struct hm_object **variable) {
 static inline void hm_unroot(struct hm_mutator *m, unsigned count) {
     (void)m;
     (void)count;
+}
+
+#define HM_DISPOSES 0
+
+static inline void hm_dispose(struct hm_mutator *m, struct hm_object *object) {
+    (void)m;
+    (void)object;
+}
+
+static inline void hm_safepoint(struct hm_mutator *m) {
+    (void)m;
 }
 
 #endif

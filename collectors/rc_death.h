@@ -49,6 +49,15 @@ static inline struct hm_object *hm_rc_next(struct hm_mutator *m, struct hm_objec
     return NULL;
 }
 
+/* The last that others hear of it: weak references to it are cleared, and their callbacks run; if it
+ * is one itself, its target forgets it. */
+static inline void hm_rc_take_leave(struct hm_mutator *m, struct hm_object *object) {
+    if (object->type->weakable && *hm_weak_list(object))
+        hm_weak_call(m, hm_weak_clear(m, object));
+    else if (object->type->weak)
+        hm_weak_unlink(object);
+}
+
 /** An object whose count fell to 0, and all that dies with it. Recursion is only that of finalizers
  *  which release other objects with finalizers. Takes no memory. */
 static inline void hm_rc_bury(struct hm_mutator *m, struct hm_object *object) {
@@ -56,6 +65,7 @@ static inline void hm_rc_bury(struct hm_mutator *m, struct hm_object *object) {
     do {
         if (!hm_rc_finalize(m, object))
             continue;
+        hm_rc_take_leave(m, object);
         hm_rc_forget(m, object);
         if (object->length == 0) {
             hm_rc_free(m, object);

@@ -157,7 +157,7 @@ static const char *verify(struct hm_run *run) {
     hm_root(run->mutator, &list);
     hm_collect(run->mutator, 2);
     const char *broken = NULL;
-    for (uint32_t i = 0; i < list->length; i++)
+    for (uint32_t i = 0; i < hm_length(list); i++)
         if (walk_ring(hm_load(list, i)) != (uint64_t)run->params[PARAM_NODES].number)
             broken = "a ring is not as it was made";
     hm_drop(run->mutator, &list);
