@@ -62,6 +62,8 @@ struct hm_workload {
     const char *(*verify)(struct hm_run *run);
     /** Bytes that the workload holds now, as requested. Untimed. NULL: not known (objects). */
     uint64_t (*live_bytes)(const struct hm_run *run);
+    /** Objects that the workload uses between two units. Untimed. NULL: none (or no objects at all). */
+    uint64_t (*live_objects)(const struct hm_run *run);
     /** Free everything that setup() and run() hold, on the thread of setup(). Untimed. */
     void (*teardown)(struct hm_run *run);
 

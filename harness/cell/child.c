@@ -2,6 +2,7 @@
 #include "harness/cell/child.h"
 
 #include "harness/cell/channel.h"
+#include "harness/cell/collecting.h"
 #include "harness/cell/engine.h"
 #include "harness/cell/gbench.h"
 #include "harness/cell/proof.h"
@@ -34,27 +35,6 @@ static void calibrate(struct hm_engine *engine, uint64_t goal_ns) {
         hm_engine_check_done(engine, asked);
     }
     tell_value("unit_ns", -1, seconds * 1e9 / (double)units);
-}
-
-static void tell_pauses(const struct hm_engine *engine, unsigned threads) {
-    uint64_t total = 0;
-    uint64_t longest = 0;
-    uint64_t count = 0;
-    for (unsigned i = 0; i < threads; i++) {
-        const struct hm_pauses *p = hm_engine_pauses(engine, i);
-        total += p->total_ns;
-        count += p->count;
-        longest = p->longest_ns > longest ? p->longest_ns : longest;
-        uint64_t kept = p->count < HM_PAUSES_KEPT ? p->count : HM_PAUSES_KEPT;
-        for (uint64_t k = 0; k < kept; k++)
-            hm_tell("point pause_ns %u %llu %llu", i,
-                    (unsigned long long)(p->kept[k].begin_ns - hm_engine_began_ns(engine)),
-                    (unsigned long long)p->kept[k].length_ns);
-    }
-    tell_value("pauses", -1, (double)count);
-    tell_value("pause_total_ns", -1, (double)total);
-    if (count)
-        tell_value("pause_max_ns", -1, (double)longest);
 }
 
 struct timed {
@@ -108,7 +88,8 @@ static void time_pass(struct hm_engine *engine, const struct hm_cell_config *con
     tell_time(&timed);
     tell_value("peak_rss_bytes", -1, hm_proc_peak_resident_bytes());
     if (config->has_collector)
-        tell_pauses(engine, config->threads);
+        hm_tell_pauses(engine, config->threads, timed.seconds,
+                       (double)config->units * (double)hm_engine_ops_per_unit(engine));
 }
 
 /* The same work in chunks; between two of them nothing runs, and the heap is looked at. */
@@ -123,10 +104,14 @@ static void space_pass(struct hm_engine *engine, const struct hm_cell_config *co
         uint64_t t = hm_engine_now_ns() - hm_engine_began_ns(engine);
         uint64_t live = hm_engine_live_bytes(engine);
         uint64_t footprint = hm_engine_footprint_bytes(engine);
+        uint64_t garbage = hm_engine_garbage_objects(engine);
         peak_live = live > peak_live ? live : peak_live;
         if (footprint == UINT64_MAX)
             hm_tell_failure("invalid", "the kernel does not tell the resident memory");
         peak_footprint = footprint > peak_footprint ? footprint : peak_footprint;
+        if (garbage != UINT64_MAX)
+            hm_tell("point garbage_objects -1 %llu %llu", (unsigned long long)t,
+                    (unsigned long long)garbage);
         if (knows_live)
             hm_tell("point live_bytes -1 %llu %llu", (unsigned long long)t,
                     (unsigned long long)live);

@@ -2,6 +2,7 @@
 #include "harness/cell/engine.h"
 
 #include "harness/cell/channel.h"
+#include "harness/cell/collecting.h"
 #include "harness/cell/memory.h"
 #include "harness/machine/pin.h"
 #include "harness/machine/proc.h"
@@ -257,22 +258,23 @@ void hm_engine_verify(struct hm_engine *engine) {
     do_step(engine, step_verify);
 }
 
+static uint64_t add_known(uint64_t a, uint64_t b) {
+    return a == HM_UNKNOWN || b == HM_UNKNOWN ? HM_UNKNOWN : a + b;
+}
+
 static void tell_collectors(const struct hm_engine *e) {
     struct hm_gc_stats sum = {0};
-    uint64_t collections = 0;
     for (unsigned i = 0; i < e->count; i++) {
         const struct hm_gc_stats *s = &e->workers[i].stats;
         sum.allocated_objects += s->allocated_objects;
         sum.freed_objects += s->freed_objects;
-        sum.collected += s->collected;
-        sum.visited += s->visited;
-        collections += s->collections[0] + s->collections[1] + s->collections[2];
+        sum.collected = add_known(sum.collected, s->collected);
+        sum.visited = add_known(sum.visited, s->visited);
+        sum.header_bytes = s->header_bytes;
+        for (int g = 0; g < 3; g++)
+            sum.collections[g] += s->collections[g];
     }
-    hm_tell("value collections -1 %llu", (unsigned long long)collections);
-    hm_tell("value collected_objects -1 %llu", (unsigned long long)sum.collected);
-    hm_tell("value visited_objects -1 %llu", (unsigned long long)sum.visited);
-    hm_tell("value unfreed_objects -1 %llu",
-            (unsigned long long)(sum.allocated_objects - sum.freed_objects));
+    hm_tell_collectors(&sum);
 }
 
 void hm_engine_finish(struct hm_engine *engine) {
@@ -301,6 +303,23 @@ uint64_t hm_engine_live_bytes(const struct hm_engine *engine) {
         return UINT64_MAX;
     for (unsigned i = 0; i < engine->count; i++)
         sum += engine->workload->live_bytes(&engine->workers[i].run);
+    return sum;
+}
+
+uint64_t hm_engine_garbage_objects(const struct hm_engine *engine) {
+    uint64_t sum = 0;
+    if (!engine->config->has_collector)
+        return UINT64_MAX;
+    for (unsigned i = 0; i < engine->count; i++) {
+        const struct worker *w = &engine->workers[i];
+        struct hm_gc_stats s;
+        engine->config->collector.part->stats(w->gc, &s);
+        if (s.freed_objects == HM_UNKNOWN)
+            return UINT64_MAX;
+        uint64_t live =
+            engine->workload->live_objects ? engine->workload->live_objects(&w->run) : 0;
+        sum += s.allocated_objects - s.freed_objects - live;
+    }
     return sum;
 }
 

@@ -38,6 +38,9 @@ double hm_engine_thread_seconds(const struct hm_engine *engine, unsigned thread)
 uint64_t hm_engine_ops_per_unit(const struct hm_engine *engine);
 /** Bytes that the workload holds now, all threads together; UINT64_MAX when not known. */
 uint64_t hm_engine_live_bytes(const struct hm_engine *engine);
+/** Objects that the workload does not use any more and that no collector has freed, all threads
+ *  together, between two runs; UINT64_MAX when not known. */
+uint64_t hm_engine_garbage_objects(const struct hm_engine *engine);
 /** Resident bytes that came since just before the heap was opened, scratch memory left out;
  *  UINT64_MAX when not known. */
 uint64_t hm_engine_footprint_bytes(const struct hm_engine *engine);

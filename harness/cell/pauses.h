@@ -5,7 +5,8 @@
 #include "collectors/collector.h"
 
 enum {
-    HM_PAUSES_KEPT = 1 << 12, /* later ones are only counted and added up */
+    HM_PAUSES_KEPT = 1 << 16, /* later ones are only counted and added up */
+    HM_PAUSES_TOLD = 1 << 12, /* of each thread, to series.csv */
 };
 
 struct hm_pause {

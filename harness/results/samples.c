@@ -134,6 +134,12 @@ static void put_process(FILE *out, const struct hm_samples *s, const struct hm_s
     put_row(out, s, &(struct row){place, outcome, lead, -1, lead_value});
 }
 
+static const char *unit_of_point(const char *metric) {
+    if (strcmp(metric, "mmu") == 0)
+        return "fraction";
+    return strstr(metric, "_ns") ? "ns" : strstr(metric, "_objects") ? "objects" : "bytes";
+}
+
 /* Of space only the first round is kept: its figure shows one process. Pauses of all rounds are. */
 static void put_series(FILE *out, const struct hm_sample_place *place,
                        const struct hm_outcome *outcome) {
@@ -144,7 +150,7 @@ static void put_series(FILE *out, const struct hm_sample_place *place,
         hm_csv_put_text(out, place->cell->id);
         fprintf(out, ",%u,%d,%" PRIu64 ",%s,", place->round, p->thread, p->t_ns, p->metric);
         hm_csv_put_number(out, p->value);
-        fprintf(out, ",%s\n", strstr(p->metric, "_ns") ? "ns" : "bytes");
+        fprintf(out, ",%s\n", unit_of_point(p->metric));
     }
 }
 

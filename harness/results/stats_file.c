@@ -81,6 +81,51 @@ static void take_sample(void *arg, size_t cell, const char *metric, unsigned rou
             values_of(t, m, cell)[round] = value;
 }
 
+/* ---- Lower-bound overhead ---- */
+
+static size_t metric_index(const struct table *t, const char *name) {
+    size_t m = 0;
+    while (m < t->metric_count && strcmp(t->metrics[m].name, name) != 0)
+        m++;
+    return m;
+}
+
+static double median_of(struct table *t, size_t metric, size_t cell) {
+    size_t n = hm_finite(values_of(t, metric, cell), t->plan->rounds, t->scratch);
+    hm_sort(t->scratch, n);
+    return hm_quantile(t->scratch, n, 0.5);
+}
+
+/* The least that the work of this cell is known to cost without a collector's explicit work: the
+ * smallest median of `mutator` among all collectors on the same allocator. NAN: not known */
+static double distilled_minimum(struct table *t, size_t mutator, size_t cell) {
+    const struct hm_cell *c = &t->plan->cells[cell];
+    double least = NAN;
+    for (size_t i = 0; i < t->plan->cell_count; i++) {
+        const struct hm_cell *other = &t->plan->cells[i];
+        if (other->group != c->group || other->arm != c->arm || t->failed[i])
+            continue;
+        least = fmin(least, median_of(t, mutator, i));
+    }
+    return least;
+}
+
+/* Cai et al., Distilling the real cost of production garbage collectors, ISPASS 2022, section III. */
+static void derive_overhead(struct table *t) {
+    size_t overhead = metric_index(t, "lower_bound_overhead");
+    size_t mutator = metric_index(t, "mutator_ns");
+    size_t time = metric_index(t, "time_ns");
+    for (size_t i = 0; i < t->plan->cell_count; i++) {
+        if (!t->plan->cells[i].collector)
+            continue;
+        double least = distilled_minimum(t, mutator, i);
+        for (unsigned r = 0; r < t->plan->rounds; r++)
+            values_of(t, overhead, i)[r] = values_of(t, time, i)[r] / least;
+    }
+}
+
+/* ---- Verdicts ---- */
+
 static bool is_compared(const struct table *t, size_t cell) {
     const struct hm_cell *c = &t->plan->cells[cell];
     return c->baseline != cell && !t->failed[cell] && !t->failed[c->baseline];
@@ -238,8 +283,10 @@ int hm_stats_write(const struct hm_folder *folder, struct hm_plan *plan, struct 
         hm_fail(error, bad, "out of memory for stats.csv");
     else
         bad = hm_samples_read(folder, plan, take_sample, &t, error);
-    if (!bad)
+    if (!bad) {
+        derive_overhead(&t);
         bad = write_table(&t, folder, plan, noise, error);
+    }
     free_table(&t);
     return bad;
 }

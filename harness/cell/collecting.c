@@ -1,0 +1,128 @@
+/* What is told of the collectors of a measured process. */
+#include "harness/cell/collecting.h"
+
+#include "harness/cell/channel.h"
+#include "harness/stats/utilisation.h"
+#include "workloads/scratch.h"
+
+#include <math.h>
+
+enum {
+    WINDOWS_PER_DECADE = 4, /* of the curve of minimum mutator utilisation */
+    SHORTEST_EXPONENT = 5,  /* 0.1 ms */
+};
+
+static void tell_value(const char *metric, double value) {
+    if (isfinite(value))
+        hm_tell("value %s -1 %.17g", metric, value);
+}
+
+static void tell_count(const char *metric, uint64_t value) {
+    if (value != HM_UNKNOWN)
+        tell_value(metric, (double)value);
+}
+
+/* ---- Utilisation ---- */
+
+/* What is told of one window: the worst of all threads. A thread whose pauses were not all kept has
+ * no answer, and then there is none. */
+static double worst_mmu(const struct hm_pause_span *spans, unsigned threads, double window) {
+    double worst = 1;
+    for (unsigned i = 0; i < threads; i++) {
+        double mmu = hm_mmu(&spans[i], window);
+        if (!(mmu >= worst))
+            worst = mmu;
+    }
+    return worst;
+}
+
+static void tell_curve(const struct hm_pause_span *spans, unsigned threads) {
+    for (int k = SHORTEST_EXPONENT * WINDOWS_PER_DECADE;; k++) {
+        double window = pow(10, (double)k / WINDOWS_PER_DECADE);
+        double mmu = worst_mmu(spans, threads, window);
+        if (!isfinite(mmu))
+            return;
+        hm_tell("point mmu -1 %.0f %.17g", window, mmu);
+    }
+}
+
+/* @return false when a pause of the thread was not kept, or memory is short */
+static bool fill_span(const struct hm_pauses *p, double from, double to, double *store,
+                      struct hm_pause_span *out) {
+    if (p->count > HM_PAUSES_KEPT)
+        return false;
+    double *begins = store, *ends = store + p->count;
+    for (uint64_t k = 0; k < p->count; k++) {
+        begins[k] = (double)p->kept[k].begin_ns - from;
+        ends[k] = begins[k] + (double)p->kept[k].length_ns;
+    }
+    *out = (struct hm_pause_span){.begins = begins, .ends = ends, .count = p->count, .to = to};
+    return true;
+}
+
+static void tell_utilisation(const struct hm_engine *engine, unsigned threads, double run_ns) {
+    size_t pauses = 0;
+    bool whole = true;
+    for (unsigned i = 0; i < threads; i++)
+        pauses += hm_engine_pauses(engine, i)->count;
+    double *store = pauses <= (size_t)threads * HM_PAUSES_KEPT
+                        ? hm_scratch((2 * pauses + 1) * sizeof *store)
+                        : NULL;
+    struct hm_pause_span *spans = hm_scratch(threads * sizeof *spans);
+    double *next = store;
+    for (unsigned i = 0; whole && store && spans && i < threads; i++) {
+        const struct hm_pauses *p = hm_engine_pauses(engine, i);
+        whole = fill_span(p, (double)hm_engine_began_ns(engine), run_ns, next, &spans[i]);
+        next += 2 * p->count;
+    }
+    if (!whole || !store || !spans)
+        return;
+    tell_value("mmu_1ms", worst_mmu(spans, threads, 1e6));
+    tell_value("mmu_10ms", worst_mmu(spans, threads, 1e7));
+    tell_value("mmu_100ms", worst_mmu(spans, threads, 1e8));
+    tell_curve(spans, threads);
+}
+
+/* ---- Pauses ---- */
+
+static void tell_each(const struct hm_engine *engine, unsigned thread) {
+    const struct hm_pauses *p = hm_engine_pauses(engine, thread);
+    uint64_t told = p->count < HM_PAUSES_TOLD ? p->count : HM_PAUSES_TOLD;
+    for (uint64_t k = 0; k < told; k++)
+        hm_tell("point pause_ns %u %llu %llu", thread,
+                (unsigned long long)(p->kept[k].begin_ns - hm_engine_began_ns(engine)),
+                (unsigned long long)p->kept[k].length_ns);
+}
+
+void hm_tell_pauses(const struct hm_engine *engine, unsigned threads, double seconds,
+                    double ops_per_thread) {
+    uint64_t total = 0;
+    uint64_t longest = 0;
+    uint64_t count = 0;
+    for (unsigned i = 0; i < threads; i++) {
+        const struct hm_pauses *p = hm_engine_pauses(engine, i);
+        total += p->total_ns;
+        count += p->count;
+        longest = p->longest_ns > longest ? p->longest_ns : longest;
+        tell_each(engine, i);
+    }
+    tell_value("pauses", (double)count);
+    tell_value("pause_total_ns", (double)total);
+    if (count)
+        tell_value("pause_max_ns", (double)longest);
+    double paused_ns = (double)total / threads / ops_per_thread;
+    tell_value("collector_ns", paused_ns);
+    tell_value("mutator_ns", seconds * 1e9 / ops_per_thread - paused_ns);
+    tell_utilisation(engine, threads, seconds * 1e9);
+}
+
+void hm_tell_collectors(const struct hm_gc_stats *sum) {
+    tell_value("collections",
+               (double)(sum->collections[0] + sum->collections[1] + sum->collections[2]));
+    tell_count("collected_objects", sum->collected);
+    tell_count("visited_objects", sum->visited);
+    if (sum->collected && sum->collected != HM_UNKNOWN && sum->visited != HM_UNKNOWN)
+        tell_value("visited_per_collected", (double)sum->visited / (double)sum->collected);
+    tell_value("unfreed_objects", (double)(sum->allocated_objects - sum->freed_objects));
+    tell_count("header_bytes", sum->header_bytes);
+}

@@ -1,0 +1,26 @@
+/* Minimum mutator utilisation: how little of a window of time may be left to the mutator.
+ *
+ * Vocabulary
+ *   pause          an interval [begin, end) in which the mutator stands
+ *   utilisation    of a window: the part of it that is not paused
+ *   MMU(w)         the least utilisation of any window of length w inside the span of observation
+ *
+ * Source: Cheng and Blelloch, A parallel, real-time garbage collector, PLDI 2001. Pure functions. */
+#ifndef HM_HARNESS_STATS_UTILISATION_H
+#define HM_HARNESS_STATS_UTILISATION_H
+
+#include <stddef.h>
+
+/** Pauses in the order of time, disjoint, inside of the span; in the unit of all times here. */
+struct hm_pause_span {
+    const double *begins;
+    const double *ends;
+    size_t count;
+    double from, to;
+};
+
+/** @param window above 0
+ *  @return 0 to 1; NAN when the window is longer than the span, or not above 0 */
+double hm_mmu(const struct hm_pause_span *span, double window);
+
+#endif

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# What is told of collectors agrees with what it is computed from.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+heapmark run --rounds 3 -a system -c none,refcount,generational -w rings -t 1 -o o --no-plots
+expect_exit 0
+
+# rows FILE: the table without quotes, for awk; no label here has a comma.
+rows() {
+    tr -d '"\r' <"$1"
+}
+
+# median METRIC COLLECTOR
+median() {
+    rows o/stats.csv | awk -F, -v metric="$1" -v collector="$2" '
+        $7 == metric && $3 == collector && $2 == "system" { print $11 }'
+}
+
+least=$(for c in none refcount generational; do median mutator_ns "$c"; done | sort -g | head -n 1)
+for c in none refcount generational; do
+    awk -v lbo="$(median lower_bound_overhead "$c")" -v time="$(median time_ns "$c")" \
+        -v least="$least" 'BEGIN { exit !(least > 0 && (lbo - time / least) ^ 2 < 1e-12) }' ||
+        fail "the lower-bound overhead of $c is $(median lower_bound_overhead "$c")"
+    for metric in mmu_1ms mutator_ns collector_ns; do
+        [[ -n $(median "$metric" "$c") ]] || fail "$c has no $metric"
+    done
+done
+
+# In each process the parts of the time add up to it, and so do the pauses.
+rows o/samples.csv | awk -F, '
+    $14 == "time_ns" && $13 == -1 { time[$3 $10] = $15; ops[$3 $10] = $18 }
+    $14 == "mutator_ns" { mutator[$3 $10] = $15 }
+    $14 == "collector_ns" { collector[$3 $10] = $15 }
+    $14 == "pause_total_ns" { pauses[$3 $10] = $15 }
+    function far(a, b) { return (a - b) ^ 2 > (1e-9 * (a + b + 1)) ^ 2 }
+    END {
+        for (p in time) {
+            count++
+            if (!(p in mutator) || far(mutator[p] + collector[p], time[p]) ||
+                far(collector[p] * ops[p], pauses[p]))
+                bad = bad " " p
+        }
+        if (bad || count < 9) { print count ":" bad; exit 1 }
+    }' >odd || fail "the parts of the time do not add up: $(cat odd)"
+
+# One without pauses leaves all of the time to the mutator; one that collects does not.
+[[ $(median mmu_1ms none) == 1 ]] || fail "'none' has an MMU of $(median mmu_1ms none)"
+awk -v mmu="$(median mmu_1ms generational)" 'BEGIN { exit !(mmu >= 0 && mmu < 1) }' ||
+    fail "'generational' has an MMU of $(median mmu_1ms generational)"
+
+# Garbage is what was never freed: with counts alone every ring, with the cycle collector none.
+last_garbage() {
+    rows o/series.csv | awk -F, -v cell="rings/system/$1/" '
+        index($1, cell) && $5 == "garbage_objects" { last = $6 } END { print last }'
+}
+[[ $(last_garbage generational) == 0 ]] || fail "garbage is left: $(last_garbage generational)"
+[[ $(last_garbage refcount) -gt 2100 ]] || fail "refcount leaks $(last_garbage refcount) objects"
