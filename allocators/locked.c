@@ -4,20 +4,17 @@
  *   mutex   the C library's: a futex word; waiters sleep
  *   spin    test, and test-and-set; whoever comes first gets it
  *   ticket  first come, first served
- *   gil     CPython's global interpreter lock, as take_gil() and drop_gil() of ceval_gil.h have it: a
- *           flag under a mutex with a condition. Who has waited for one switch interval asks the
- *           holder to drop it, and a holder that was asked waits after its drop until another
- *           thread has taken it. Each call of the heap is one turn: it models threads whose every
- *           operation runs under that lock, and not the bytecode between them, for which a thread
- *           of CPython keeps it.
+ *   gil     CPython's global interpreter lock (gil.h). Each call of the heap is one turn: it models
+ *           threads whose every operation runs under that lock, and not the bytecode between them,
+ *           for which a thread of CPython keeps it.
  *
  * Those who spin yield the processor now and then, so that a machine with more threads than cores
  * goes on. A clock is read only by who already waits for the gil. */
+#include "allocators/gil.h"
 #include "allocators/layer.h"
 
 #include <pthread.h>
 #include <sched.h>
-#include <time.h>
 
 enum {
     LOCK_MUTEX,
@@ -28,25 +25,13 @@ enum {
 
 enum {
     SPINS_PER_YIELD = 1000,
-    SWITCH_INTERVAL_NS = 5000000, /* sys.getswitchinterval() */
-};
-
-struct gil {
-    pthread_mutex_t mutex;
-    pthread_cond_t dropped;
-    bool held;
-    unsigned long switches;
-    pthread_mutex_t switch_mutex;
-    pthread_cond_t switched;
-    const void *last_holder; /* atomic */
-    bool drop_request;       /* atomic */
 };
 
 struct hm_heap {
     struct hm_memory inner;
     int kind;
     pthread_mutex_t mutex;
-    struct gil gil;
+    struct hm_gil gil;
     /* On lines of their own: the waiters' reads must not take the line of what is above. */
     uint32_t flag __attribute__((aligned(128))); /* spin: 1 while held; ticket: the next one */
     uint32_t serving __attribute__((aligned(128)));
@@ -76,53 +61,6 @@ static void take_ticket(struct hm_heap *heap) {
         relax(&spins);
 }
 
-static __thread char self; /* its address is this thread's name */
-
-/* Wait for one interval. @return whether it went by */
-static bool wait_interval(struct gil *gil) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += SWITCH_INTERVAL_NS;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    return pthread_cond_timedwait(&gil->dropped, &gil->mutex, &until) == ETIMEDOUT;
-}
-
-static void take_gil(struct gil *gil) {
-    pthread_mutex_lock(&gil->mutex);
-    while (gil->held) {
-        unsigned long seen = gil->switches;
-        if (wait_interval(gil) && gil->held && gil->switches == seen)
-            __atomic_store_n(&gil->drop_request, true, __ATOMIC_RELAXED);
-    }
-    pthread_mutex_lock(&gil->switch_mutex);
-    gil->held = true;
-    if (__atomic_load_n(&gil->last_holder, __ATOMIC_RELAXED) != &self) {
-        __atomic_store_n(&gil->last_holder, &self, __ATOMIC_RELAXED);
-        gil->switches++;
-    }
-    pthread_cond_signal(&gil->switched);
-    pthread_mutex_unlock(&gil->switch_mutex);
-    __atomic_store_n(&gil->drop_request, false, __ATOMIC_RELAXED);
-    pthread_mutex_unlock(&gil->mutex);
-}
-
-static void drop_gil(struct gil *gil) {
-    pthread_mutex_lock(&gil->mutex);
-    __atomic_store_n(&gil->last_holder, &self, __ATOMIC_RELAXED);
-    gil->held = false;
-    pthread_cond_signal(&gil->dropped);
-    pthread_mutex_unlock(&gil->mutex);
-    if (!__atomic_load_n(&gil->drop_request, __ATOMIC_RELAXED))
-        return;
-    pthread_mutex_lock(&gil->switch_mutex);
-    if (__atomic_load_n(&gil->last_holder, __ATOMIC_RELAXED) == &self) {
-        __atomic_store_n(&gil->drop_request, false, __ATOMIC_RELAXED);
-        pthread_cond_wait(&gil->switched, &gil->switch_mutex);
-    }
-    pthread_mutex_unlock(&gil->switch_mutex);
-}
-
 static inline void take(struct hm_heap *heap) {
     switch (heap->kind) {
     case LOCK_MUTEX:
@@ -135,7 +73,7 @@ static inline void take(struct hm_heap *heap) {
         take_ticket(heap);
         break;
     default:
-        take_gil(&heap->gil);
+        hm_gil_take(&heap->gil);
     }
 }
 
@@ -151,7 +89,7 @@ static inline void drop(struct hm_heap *heap) {
         __atomic_store_n(&heap->serving, heap->serving + 1, __ATOMIC_RELEASE);
         break;
     default:
-        drop_gil(&heap->gil);
+        hm_gil_drop(&heap->gil);
     }
 }
 
@@ -200,23 +138,9 @@ static void read_stats(struct hm_heap *heap, struct hm_heap_stats *out) {
     hm_layer_stats(&heap->inner, out);
 }
 
-static void open_gil(struct gil *gil) {
-    pthread_condattr_t monotonic;
-    pthread_mutex_init(&gil->mutex, NULL);
-    pthread_mutex_init(&gil->switch_mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&gil->dropped, &monotonic);
-    pthread_cond_init(&gil->switched, NULL);
-    pthread_condattr_destroy(&monotonic);
-}
-
 static void close_heap(struct hm_heap *heap) {
     pthread_mutex_destroy(&heap->mutex);
-    pthread_mutex_destroy(&heap->gil.mutex);
-    pthread_mutex_destroy(&heap->gil.switch_mutex);
-    pthread_cond_destroy(&heap->gil.dropped);
-    pthread_cond_destroy(&heap->gil.switched);
+    hm_gil_close(&heap->gil);
     hm_layer_unmap(heap, sizeof *heap);
 }
 
@@ -244,7 +168,7 @@ static int open_heap(struct hm_memory *out, const struct hm_heap_options *option
     heap->inner = *options->inner;
     heap->kind = (int)options->params[PARAM_LOCK].number;
     pthread_mutex_init(&heap->mutex, NULL);
-    open_gil(&heap->gil);
+    hm_gil_open(&heap->gil);
     *out = (struct hm_memory){
         .allocator = &hm_locked,
         .heap = heap,
