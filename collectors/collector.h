@@ -41,8 +41,16 @@ struct hm_mutator; /* one thread that works on them; completed by each collector
 enum hm_collector_cap {
     HM_GC_FREES = 1,       /* gives memory back before close */
     HM_GC_CYCLES = 2,      /* finds garbage that is cyclic */
-    HM_GC_THREADS = 4,     /* several mutators may share one collector */
+    HM_GC_GIL = 4,         /* several mutators may share one collector under HM_GIL */
     HM_GC_GENERATIONS = 8, /* collect() knows generations 0, 1, 2 */
+    HM_GC_FREE = 16,       /* several mutators may share one collector under HM_FREE */
+};
+
+/** What the threads of a cell have in common. */
+enum hm_threading {
+    HM_ISOLATED, /* nothing but the allocator: a collector each, as sub-interpreters */
+    HM_GIL,      /* one collector, and one lock that a thread holds while it runs (safepoint.h) */
+    HM_FREE,     /* one collector, and they run at the same time */
 };
 
 /** What a collector tells while it works. The hooks may read a clock; they must not allocate. */
@@ -57,6 +65,7 @@ struct hm_gc_options {
     const struct hm_memory *memory;    /* where all objects and metadata come from */
     const struct hm_gc_events *events; /* never NULL; its hooks never NULL */
     unsigned mutators;                 /* how many will attach, at least 1 */
+    enum hm_threading threading;       /* of several mutators */
 };
 
 /** Counts since open; a field that a collector does not know is HM_UNKNOWN. */
@@ -114,7 +123,7 @@ struct hm_collector {
 
     /** *options->memory is copied; its heap, and *options->events, stay until close.
      *  @return 0 and *out, or a positive errno and *out untouched. ENOTSUP: more mutators than it
-     *  can have */
+     *  can have, in this way */
     int (*open)(struct hm_gc **out, const struct hm_gc_options *options);
     /** Free the collector and all objects that it can find; no finalizer runs. One that only counts
      *  references does not know where the objects are: those that nobody released, and leaked

@@ -48,6 +48,7 @@ static const struct hm_collector hm_none = {
     .name = "none",
     .summary = "never frees: what the mutator and the allocator cost by themselves",
     .origin = "the NoGC plan of MMTk and the Epsilon collector of the JVM",
+    .caps = HM_GC_GIL,
     .open = open_gc,
     .close = close_gc,
     .attach = hm_isolated_attach,

@@ -8,6 +8,7 @@
 
 #include "collectors/collector.h"
 #include "collectors/own_objects.h"
+#include "collectors/safepoint.h"
 #include "collectors/weak.h"
 
 #include <errno.h>
@@ -98,10 +99,6 @@ static inline int64_t hm_collect(struct hm_mutator *m, int generation) {
 static inline void hm_dispose(struct hm_mutator *m, struct hm_object *object) {
     (void)m;
     (void)object;
-}
-
-static inline void hm_safepoint(struct hm_mutator *m) {
-    (void)m;
 }
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "collectors/collector.h"
 #include "collectors/own_objects.h"
+#include "collectors/safepoint.h"
 #include "collectors/weak.h"
 
 struct hm_rc {
@@ -63,10 +64,6 @@ static inline void hm_unroot(struct hm_mutator *m, unsigned count) {
 static inline void hm_dispose(struct hm_mutator *m, struct hm_object *object) {
     (void)m;
     (void)object;
-}
-
-static inline void hm_safepoint(struct hm_mutator *m) {
-    (void)m;
 }
 
 #endif

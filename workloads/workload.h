@@ -54,6 +54,11 @@ struct hm_workload {
      *  @return 0, or a positive errno, and nothing is held (ENOMEM: the heap is too small to start;
      *  EINVAL: the parameters do not fit each other) */
     int (*setup)(struct hm_run *run);
+    /** Untimed, before each unit, which run() is then asked for by itself: make what the unit takes
+     *  away, so that only the taking away is measured. May be called twice for one unit. NULL: units
+     *  are run many at a time, and nothing is left out.
+     *  @return 0 or ENOMEM, and the heap is still consistent */
+    int (*prepare)(struct hm_run *run);
     /** Timed and hot. Do `units` units, continuing where the last call ended.
      *  @return units done; fewer than asked means out of memory, with the heap still consistent */
     uint64_t (*run)(struct hm_run *run, uint64_t units);

@@ -40,19 +40,17 @@ static void calibrate(struct hm_engine *engine, uint64_t goal_ns) {
 struct timed {
     struct hm_engine *engine;
     const struct hm_cell_config *config;
-    struct hm_proc_usage before, after;
     double seconds;
 };
 
 static double measure(void *arg) {
     struct timed *t = arg;
-    hm_proc_usage_read(&t->before);
     t->seconds = hm_engine_run(t->engine, t->config->units);
-    hm_proc_usage_read(&t->after);
     return t->seconds;
 }
 
 static void tell_time(const struct timed *t) {
+    const struct hm_proc_usage *used = hm_engine_used(t->engine);
     unsigned threads = t->config->threads;
     double per_thread = (double)t->config->units * (double)hm_engine_ops_per_unit(t->engine);
     double ops = per_thread * threads;
@@ -60,15 +58,13 @@ static void tell_time(const struct timed *t) {
         hm_tell_failure("untrusted", "the clock did not advance");
     tell_value("ops_per_second", -1, ops / t->seconds);
     tell_value("time_ns", -1, t->seconds * 1e9 / per_thread);
-    tell_value("cpu_ns", -1, (t->after.cpu_s - t->before.cpu_s) * 1e9 / ops);
+    tell_value("cpu_ns", -1, used->cpu_s * 1e9 / ops);
     for (unsigned i = 0; threads > 1 && i < threads; i++)
         tell_value("time_ns", (int)i, hm_engine_thread_seconds(t->engine, i) * 1e9 / per_thread);
-    tell_value("minor_faults", -1, t->after.minor_faults - t->before.minor_faults);
-    tell_value("major_faults", -1, t->after.major_faults - t->before.major_faults);
-    tell_value("voluntary_switches", -1,
-               t->after.voluntary_switches - t->before.voluntary_switches);
-    tell_value("involuntary_switches", -1,
-               t->after.involuntary_switches - t->before.involuntary_switches);
+    tell_value("minor_faults", -1, used->minor_faults);
+    tell_value("major_faults", -1, used->major_faults);
+    tell_value("voluntary_switches", -1, used->voluntary_switches);
+    tell_value("involuntary_switches", -1, used->involuntary_switches);
 }
 
 static void time_pass(struct hm_engine *engine, const struct hm_cell_config *config) {
@@ -88,7 +84,7 @@ static void time_pass(struct hm_engine *engine, const struct hm_cell_config *con
     tell_time(&timed);
     tell_value("peak_rss_bytes", -1, hm_proc_peak_resident_bytes());
     if (config->has_collector)
-        hm_tell_pauses(engine, config->threads, timed.seconds,
+        hm_tell_pauses(engine, timed.seconds,
                        (double)config->units * (double)hm_engine_ops_per_unit(engine));
 }
 

@@ -24,11 +24,10 @@ static void tell_count(const char *metric, uint64_t value) {
 
 /* ---- Utilisation ---- */
 
-/* What is told of one window: the worst of all threads. A thread whose pauses were not all kept has
- * no answer, and then there is none. */
-static double worst_mmu(const struct hm_pause_span *spans, unsigned threads, double window) {
+/* What is told of one window: the worst of all collectors. */
+static double worst_mmu(const struct hm_pause_span *spans, unsigned collectors, double window) {
     double worst = 1;
-    for (unsigned i = 0; i < threads; i++) {
+    for (unsigned i = 0; i < collectors; i++) {
         double mmu = hm_mmu(&spans[i], window);
         if (!(mmu >= worst))
             worst = mmu;
@@ -36,17 +35,17 @@ static double worst_mmu(const struct hm_pause_span *spans, unsigned threads, dou
     return worst;
 }
 
-static void tell_curve(const struct hm_pause_span *spans, unsigned threads) {
+static void tell_curve(const struct hm_pause_span *spans, unsigned collectors) {
     for (int k = SHORTEST_EXPONENT * WINDOWS_PER_DECADE;; k++) {
         double window = pow(10, (double)k / WINDOWS_PER_DECADE);
-        double mmu = worst_mmu(spans, threads, window);
+        double mmu = worst_mmu(spans, collectors, window);
         if (!isfinite(mmu))
             return;
         hm_tell("point mmu -1 %.0f %.17g", window, mmu);
     }
 }
 
-/* @return false when a pause of the thread was not kept, or memory is short */
+/* @return false when a pause was not kept */
 static bool fill_span(const struct hm_pauses *p, double from, double to, double *store,
                       struct hm_pause_span *out) {
     if (p->count > HM_PAUSES_KEPT)
@@ -60,27 +59,27 @@ static bool fill_span(const struct hm_pauses *p, double from, double to, double 
     return true;
 }
 
-static void tell_utilisation(const struct hm_engine *engine, unsigned threads, double run_ns) {
+static void tell_utilisation(const struct hm_engine *engine, unsigned collectors, double run_ns) {
     size_t pauses = 0;
     bool whole = true;
-    for (unsigned i = 0; i < threads; i++)
+    for (unsigned i = 0; i < collectors; i++)
         pauses += hm_engine_pauses(engine, i)->count;
-    double *store = pauses <= (size_t)threads * HM_PAUSES_KEPT
+    double *store = pauses <= (size_t)collectors * HM_PAUSES_KEPT
                         ? hm_scratch((2 * pauses + 1) * sizeof *store)
                         : NULL;
-    struct hm_pause_span *spans = hm_scratch(threads * sizeof *spans);
+    struct hm_pause_span *spans = hm_scratch(collectors * sizeof *spans);
     double *next = store;
-    for (unsigned i = 0; whole && store && spans && i < threads; i++) {
+    for (unsigned i = 0; whole && store && spans && i < collectors; i++) {
         const struct hm_pauses *p = hm_engine_pauses(engine, i);
         whole = fill_span(p, (double)hm_engine_began_ns(engine), run_ns, next, &spans[i]);
         next += 2 * p->count;
     }
     if (!whole || !store || !spans)
         return;
-    tell_value("mmu_1ms", worst_mmu(spans, threads, 1e6));
-    tell_value("mmu_10ms", worst_mmu(spans, threads, 1e7));
-    tell_value("mmu_100ms", worst_mmu(spans, threads, 1e8));
-    tell_curve(spans, threads);
+    tell_value("mmu_1ms", worst_mmu(spans, collectors, 1e6));
+    tell_value("mmu_10ms", worst_mmu(spans, collectors, 1e7));
+    tell_value("mmu_100ms", worst_mmu(spans, collectors, 1e8));
+    tell_curve(spans, collectors);
 }
 
 /* ---- Pauses ---- */
@@ -94,12 +93,12 @@ static void tell_each(const struct hm_engine *engine, unsigned thread) {
                 (unsigned long long)p->kept[k].length_ns);
 }
 
-void hm_tell_pauses(const struct hm_engine *engine, unsigned threads, double seconds,
-                    double ops_per_thread) {
+void hm_tell_pauses(const struct hm_engine *engine, double seconds, double ops_per_thread) {
+    unsigned collectors = hm_engine_collectors(engine);
     uint64_t total = 0;
     uint64_t longest = 0;
     uint64_t count = 0;
-    for (unsigned i = 0; i < threads; i++) {
+    for (unsigned i = 0; i < collectors; i++) {
         const struct hm_pauses *p = hm_engine_pauses(engine, i);
         total += p->total_ns;
         count += p->count;
@@ -110,10 +109,10 @@ void hm_tell_pauses(const struct hm_engine *engine, unsigned threads, double sec
     tell_value("pause_total_ns", (double)total);
     if (count)
         tell_value("pause_max_ns", (double)longest);
-    double paused_ns = (double)total / threads / ops_per_thread;
+    double paused_ns = (double)total / collectors / ops_per_thread;
     tell_value("collector_ns", paused_ns);
     tell_value("mutator_ns", seconds * 1e9 / ops_per_thread - paused_ns);
-    tell_utilisation(engine, threads, seconds * 1e9);
+    tell_utilisation(engine, collectors, seconds * 1e9);
 }
 
 void hm_tell_collectors(const struct hm_gc_stats *sum) {

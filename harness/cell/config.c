@@ -8,21 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct option options[] = {{"pass", required_argument, NULL, 'p'},
-                                        {"allocator", required_argument, NULL, 'a'},
-                                        {"collector", required_argument, NULL, 'c'},
-                                        {"workload", required_argument, NULL, 'w'},
-                                        {"cpus", required_argument, NULL, 'u'},
-                                        {"seed", required_argument, NULL, 's'},
-                                        {"units", required_argument, NULL, 'n'},
-                                        {"warmup", required_argument, NULL, 'm'},
-                                        {"spin", required_argument, NULL, 'i'},
-                                        {"nonce", required_argument, NULL, 'o'},
-                                        {"library", required_argument, NULL, 'l'},
-                                        {"gbench", required_argument, NULL, 'g'},
-                                        {"name", required_argument, NULL, 'N'},
-                                        {"plugin", required_argument, NULL, 'P'},
-                                        {NULL, 0, NULL, 0}};
+static const struct option options[] = {
+    {"pass", required_argument, NULL, 'p'},      {"allocator", required_argument, NULL, 'a'},
+    {"collector", required_argument, NULL, 'c'}, {"workload", required_argument, NULL, 'w'},
+    {"cpus", required_argument, NULL, 'u'},      {"seed", required_argument, NULL, 's'},
+    {"units", required_argument, NULL, 'n'},     {"warmup", required_argument, NULL, 'm'},
+    {"spin", required_argument, NULL, 'i'},      {"nonce", required_argument, NULL, 'o'},
+    {"library", required_argument, NULL, 'l'},   {"gbench", required_argument, NULL, 'g'},
+    {"name", required_argument, NULL, 'N'},      {"plugin", required_argument, NULL, 'P'},
+    {"threading", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
 
 static int parse_pass(const char *text, enum hm_pass *out) {
     static const char *const names[] = {"calibrate", "time", "space"};
@@ -70,6 +64,8 @@ static int parse_option(int option, const char *value, struct hm_cell_config *ou
     case 'c':
         out->has_collector = true;
         return hm_collector_spec_parse(value, &out->collector, error);
+    case 't':
+        return hm_threading_parse(value, &out->threading);
     case 'w':
         return hm_workload_spec_parse(value, &out->workload, error);
     case 'u':

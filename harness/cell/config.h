@@ -20,6 +20,7 @@ struct hm_cell_config {
     struct hm_allocator_spec allocator;
     struct hm_collector_spec collector;
     bool has_collector;
+    enum hm_threading threading; /* of the collector's mutators */
     struct hm_workload_spec workload;
     unsigned threads;
     int *cpus; /* one for each thread, -1 unpinned; owned */

@@ -1,6 +1,7 @@
 /* The engine of a measured process. */
 #include "harness/cell/engine.h"
 
+#include "collectors/safepoint.h"
 #include "harness/cell/channel.h"
 #include "harness/cell/collecting.h"
 #include "harness/cell/memory.h"
@@ -21,8 +22,9 @@ struct worker {
     struct hm_run run;
     struct hm_gc *gc;
     struct hm_pauses pauses;
-    uint64_t begin_ns, end_ns;
-    uint64_t units_done; /* since the warm-up */
+    uint64_t begin_ns, end_ns; /* of the last timed step */
+    uint64_t busy_ns;          /* in all timed steps of the last run */
+    uint64_t units_done;       /* since the warm-up */
     struct hm_gc_stats stats;
     const char *failed; /* status of a step that failed, or NULL */
     const char *what;   /* what failed, in words */
@@ -44,6 +46,7 @@ struct hm_engine {
     uint64_t began_ns;
     unsigned count;
     struct worker *workers;
+    struct hm_proc_usage used; /* in all timed steps of the last run */
 };
 
 uint64_t hm_engine_now_ns(void) {
@@ -92,32 +95,78 @@ static void step_pin(struct worker *w) {
         snprintf(w->pinned, sizeof w->pinned, "failed:%s", strerror(bad));
 }
 
+/* Under a collector that all threads share, its pauses are the first worker's to keep. */
+static bool owns_collector(const struct worker *w) {
+    return w->run.thread == 0 || w->engine->config->threading == HM_ISOLATED;
+}
+
+/* A thread works on objects only while it holds the lock, if there is one. */
+static void begin_turn(const struct worker *w) {
+    if (w->engine->config->has_collector && w->engine->config->threading == HM_GIL)
+        hm_mutators_enter();
+}
+
+static void end_turn(const struct worker *w) {
+    if (w->engine->config->has_collector && w->engine->config->threading == HM_GIL)
+        hm_mutators_leave();
+}
+
 static int open_collector(struct worker *w) {
     const struct hm_cell_config *c = w->engine->config;
+    bool shared = c->threading != HM_ISOLATED;
     const struct hm_gc_options options = {.params = c->collector.params.values,
                                           .memory = w->run.memory,
                                           .events = &w->pauses.events,
-                                          .mutators = 1};
-    int bad = c->collector.part->open(&w->gc, &options);
+                                          .mutators = shared ? w->engine->count : 1,
+                                          .threading = c->threading};
+    return c->collector.part->open(&w->gc, &options);
+}
+
+static void step_open(struct worker *w) {
+    struct hm_engine *e = w->engine;
+    int bad = hm_memory_stack_enter(&e->memory);
     if (bad)
-        return bad;
-    w->run.mutator = c->collector.part->attach(w->gc);
+        return fail(w, "invalid", "the allocator refuses the thread", bad);
+    bad = e->config->has_collector && owns_collector(w) ? open_collector(w) : 0;
+    if (bad)
+        fail(w, bad == ENOMEM ? "oom" : "invalid", "the collector does not open", bad);
+}
+
+static int attach(struct worker *w) {
+    if (!owns_collector(w))
+        w->gc = w->engine->workers[0].gc;
+    w->run.mutator = w->engine->config->collector.part->attach(w->gc);
     return w->run.mutator ? 0 : ENOMEM;
 }
 
 static void step_set_up(struct worker *w) {
     struct hm_engine *e = w->engine;
-    int bad = hm_memory_stack_enter(&e->memory);
-    if (bad)
-        return fail(w, "invalid", "the allocator refuses the thread", bad);
-    if (e->config->has_collector) {
-        bad = open_collector(w);
-        if (bad)
-            return fail(w, bad == ENOMEM ? "oom" : "invalid", "the collector does not open", bad);
-    }
-    bad = e->workload->setup(&w->run);
+    begin_turn(w);
+    int bad = e->config->has_collector ? attach(w) : 0;
+    if (!bad)
+        bad = e->workload->setup(&w->run);
+    end_turn(w);
     if (bad)
         fail(w, bad == ENOMEM ? "oom" : "invalid", "the workload's set-up", bad);
+}
+
+static void step_prepare(struct worker *w) {
+    begin_turn(w);
+    int bad = w->engine->workload->prepare(&w->run);
+    end_turn(w);
+    if (bad)
+        fail(w, bad == ENOMEM ? "oom" : "invalid", "the preparation of a unit", bad);
+}
+
+/* @return whether all units were done */
+static bool warm_up(struct worker *w, uint64_t units) {
+    const struct hm_workload *workload = w->engine->workload;
+    if (!workload->prepare)
+        return workload->run(&w->run, units) == units;
+    for (uint64_t i = 0; i < units; i++)
+        if (workload->prepare(&w->run) || workload->run(&w->run, 1) < 1)
+            return false;
+    return true;
 }
 
 static void step_warm_up(struct worker *w) {
@@ -125,33 +174,45 @@ static void step_warm_up(struct worker *w) {
     uint64_t until = hm_engine_now_ns() + c->spin_ns;
     while (c->spin_ns && hm_engine_now_ns() < until)
         ;
-    if (c->warmup_units && w->engine->workload->run(&w->run, c->warmup_units) < c->warmup_units)
+    begin_turn(w);
+    if (c->warmup_units && !warm_up(w, c->warmup_units))
         fail(w, "oom", "memory ran out while warming up", 0);
+    end_turn(w);
     w->run.checksum = 0;
-    hm_pauses_reset(&w->pauses);
 }
 
 static void step_run(struct worker *w) {
     struct hm_engine *e = w->engine;
     w->begin_ns = hm_engine_now_ns();
+    begin_turn(w);
     uint64_t done = e->workload->run(&w->run, e->units);
+    end_turn(w);
     w->end_ns = hm_engine_now_ns();
+    w->busy_ns += w->end_ns - w->begin_ns;
     w->units_done += done;
 }
 
 static void step_verify(struct worker *w) {
+    begin_turn(w);
     const char *broken = w->engine->workload->verify(&w->run);
+    end_turn(w);
     if (broken)
         fail(w, "invalid", broken, 0);
 }
 
 static void step_tear_down(struct worker *w) {
     struct hm_engine *e = w->engine;
-    w->pauses.recording = false;
+    begin_turn(w);
     e->workload->teardown(&w->run);
-    if (w->gc) {
-        e->config->collector.part->stats(w->gc, &w->stats);
+    if (w->gc)
         e->config->collector.part->detach(w->run.mutator);
+    end_turn(w);
+}
+
+static void step_close(struct worker *w) {
+    struct hm_engine *e = w->engine;
+    if (w->gc && owns_collector(w)) {
+        e->config->collector.part->stats(w->gc, &w->stats);
         e->config->collector.part->close(w->gc);
     }
     hm_memory_stack_leave(&e->memory);
@@ -220,6 +281,9 @@ struct hm_engine *hm_engine_start(const struct hm_cell_config *config) {
     for (unsigned i = 0; i < e->count; i++)
         hm_tell("pin %u %d %s", i, config->cpus[i], e->workers[i].pinned);
     open_memory(e);
+    if (config->threading == HM_GIL)
+        hm_mutators_open();
+    do_step(e, step_open);
     do_step(e, step_set_up);
     return e;
 }
@@ -228,12 +292,28 @@ void hm_engine_warm_up(struct hm_engine *engine) {
     do_step(engine, step_warm_up);
     for (unsigned i = 0; i < engine->count; i++)
         engine->workers[i].units_done = 0;
+    for (unsigned i = 0; i < hm_engine_collectors(engine); i++)
+        hm_pauses_reset(&engine->workers[i].pauses);
     engine->began_ns = hm_engine_now_ns();
 }
 
-double hm_engine_run(struct hm_engine *engine, uint64_t units) {
+static void add_usage(struct hm_proc_usage *sum, const struct hm_proc_usage *before) {
+    struct hm_proc_usage now;
+    hm_proc_usage_read(&now);
+    sum->minor_faults += now.minor_faults - before->minor_faults;
+    sum->major_faults += now.major_faults - before->major_faults;
+    sum->voluntary_switches += now.voluntary_switches - before->voluntary_switches;
+    sum->involuntary_switches += now.involuntary_switches - before->involuntary_switches;
+    sum->cpu_s += now.cpu_s - before->cpu_s;
+}
+
+/* @return wall seconds */
+static double run_timed(struct hm_engine *engine, uint64_t units) {
+    struct hm_proc_usage before;
     engine->units = units;
+    hm_proc_usage_read(&before);
     do_step(engine, step_run);
+    add_usage(&engine->used, &before);
     uint64_t begin = UINT64_MAX;
     uint64_t end = 0;
     for (unsigned i = 0; i < engine->count; i++) {
@@ -242,6 +322,37 @@ double hm_engine_run(struct hm_engine *engine, uint64_t units) {
         end = w->end_ns > end ? w->end_ns : end;
     }
     return (double)(end - begin) * 1e-9;
+}
+
+/* The pauses of it are not on the record, nor is its time on the record's clock. */
+static void prepare_unit(struct hm_engine *engine) {
+    uint64_t begin_ns = hm_engine_now_ns();
+    for (unsigned i = 0; i < engine->count; i++)
+        engine->workers[i].pauses.recording = false;
+    do_step(engine, step_prepare);
+    uint64_t took_ns = hm_engine_now_ns() - begin_ns;
+    for (unsigned i = 0; i < engine->count; i++) {
+        engine->workers[i].pauses.recording = true;
+        engine->workers[i].pauses.left_out_ns += took_ns;
+    }
+}
+
+double hm_engine_run(struct hm_engine *engine, uint64_t units) {
+    engine->used = (struct hm_proc_usage){0};
+    for (unsigned i = 0; i < engine->count; i++)
+        engine->workers[i].busy_ns = 0;
+    if (!engine->workload->prepare)
+        return run_timed(engine, units);
+    double seconds = 0;
+    for (uint64_t i = 0; i < units; i++) {
+        prepare_unit(engine);
+        seconds += run_timed(engine, 1);
+    }
+    return seconds;
+}
+
+const struct hm_proc_usage *hm_engine_used(const struct hm_engine *engine) {
+    return &engine->used;
 }
 
 void hm_engine_check_done(struct hm_engine *engine, uint64_t asked) {
@@ -264,7 +375,7 @@ static uint64_t add_known(uint64_t a, uint64_t b) {
 
 static void tell_collectors(const struct hm_engine *e) {
     struct hm_gc_stats sum = {0};
-    for (unsigned i = 0; i < e->count; i++) {
+    for (unsigned i = 0; i < hm_engine_collectors(e); i++) {
         const struct hm_gc_stats *s = &e->workers[i].stats;
         sum.allocated_objects += s->allocated_objects;
         sum.freed_objects += s->freed_objects;
@@ -278,7 +389,10 @@ static void tell_collectors(const struct hm_engine *e) {
 }
 
 void hm_engine_finish(struct hm_engine *engine) {
+    for (unsigned i = 0; i < engine->count; i++)
+        engine->workers[i].pauses.recording = false;
     do_step(engine, step_tear_down);
+    do_step(engine, step_close);
     engine->step = NULL;
     pthread_barrier_wait(&engine->barrier);
     for (unsigned i = 1; i < engine->count; i++)
@@ -289,8 +403,7 @@ void hm_engine_finish(struct hm_engine *engine) {
 }
 
 double hm_engine_thread_seconds(const struct hm_engine *engine, unsigned thread) {
-    const struct worker *w = &engine->workers[thread];
-    return (double)(w->end_ns - w->begin_ns) * 1e-9;
+    return (double)engine->workers[thread].busy_ns * 1e-9;
 }
 
 uint64_t hm_engine_ops_per_unit(const struct hm_engine *engine) {
@@ -306,20 +419,25 @@ uint64_t hm_engine_live_bytes(const struct hm_engine *engine) {
     return sum;
 }
 
+unsigned hm_engine_collectors(const struct hm_engine *engine) {
+    if (!engine->config->has_collector)
+        return 0;
+    return engine->config->threading == HM_ISOLATED ? engine->count : 1;
+}
+
 uint64_t hm_engine_garbage_objects(const struct hm_engine *engine) {
     uint64_t sum = 0;
     if (!engine->config->has_collector)
         return UINT64_MAX;
-    for (unsigned i = 0; i < engine->count; i++) {
-        const struct worker *w = &engine->workers[i];
+    for (unsigned i = 0; i < hm_engine_collectors(engine); i++) {
         struct hm_gc_stats s;
-        engine->config->collector.part->stats(w->gc, &s);
+        engine->config->collector.part->stats(engine->workers[i].gc, &s);
         if (s.freed_objects == HM_UNKNOWN)
             return UINT64_MAX;
-        uint64_t live =
-            engine->workload->live_objects ? engine->workload->live_objects(&w->run) : 0;
-        sum += s.allocated_objects - s.freed_objects - live;
+        sum += s.allocated_objects - s.freed_objects;
     }
+    for (unsigned i = 0; engine->workload->live_objects && i < engine->count; i++)
+        sum -= engine->workload->live_objects(&engine->workers[i].run);
     return sum;
 }
 

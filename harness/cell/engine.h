@@ -9,6 +9,7 @@
 
 #include "harness/cell/config.h"
 #include "harness/cell/pauses.h"
+#include "harness/machine/proc.h"
 
 struct hm_engine;
 
@@ -19,8 +20,11 @@ struct hm_engine *hm_engine_start(const struct hm_cell_config *config);
 /** All threads: busy-wait for spin_ns, then do the warm-up units. Untimed. */
 void hm_engine_warm_up(struct hm_engine *engine);
 
-/** All threads: do `units` units each. @return wall seconds, or negative when memory ran out */
+/** All threads: do `units` units each; one at a time, each prepared off the clock, if the workload asks
+ *  for that. @return wall seconds */
 double hm_engine_run(struct hm_engine *engine, uint64_t units);
+/** What the process used in the last run, preparations left out. */
+const struct hm_proc_usage *hm_engine_used(const struct hm_engine *engine);
 
 /** Say what the runs so far did, or end the process with "oom" when a thread did not finish. */
 void hm_engine_check_done(struct hm_engine *engine, uint64_t asked);
@@ -32,12 +36,14 @@ void hm_engine_verify(struct hm_engine *engine);
  *  collectors counted. */
 void hm_engine_finish(struct hm_engine *engine);
 
-/** Wall seconds and thread of one worker in the last run. */
+/** Wall seconds of one worker in the last run. */
 double hm_engine_thread_seconds(const struct hm_engine *engine, unsigned thread);
 /** Operations in one unit. */
 uint64_t hm_engine_ops_per_unit(const struct hm_engine *engine);
 /** Bytes that the workload holds now, all threads together; UINT64_MAX when not known. */
 uint64_t hm_engine_live_bytes(const struct hm_engine *engine);
+/** How many collectors there are: none, one, or one for each thread. */
+unsigned hm_engine_collectors(const struct hm_engine *engine);
 /** Objects that the workload does not use any more and that no collector has freed, all threads
  *  together, between two runs; UINT64_MAX when not known. */
 uint64_t hm_engine_garbage_objects(const struct hm_engine *engine);

@@ -19,7 +19,8 @@ struct hm_pauses {
     uint64_t count;
     uint64_t total_ns;
     uint64_t longest_ns;
-    uint64_t begin_ns; /* of the pause that is going on */
+    uint64_t begin_ns;    /* of the pause that is going on */
+    uint64_t left_out_ns; /* untimed stretches so far: they are no part of the record's time */
     bool recording;
     struct hm_gc_events events; /* given to the collector */
 };

@@ -87,6 +87,7 @@ static void build_argv(const struct hm_spawn *s, const char *nonce, struct words
     add_word(w, "--allocator=%s", cell->arm->spec.text);
     if (cell->collector)
         add_word(w, "--collector=%s", cell->collector->spec.text);
+    add_word(w, "--threading=%s", hm_threading_name(s->plan->threading));
     add_word(w, "--workload=%s", cell->group->workload->spec.text);
     add_cpus(w, cell->group);
     add_word(w, "--seed=%" PRIu64, s->plan->seed);

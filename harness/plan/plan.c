@@ -227,7 +227,13 @@ static int choose_baseline(struct builder *b, struct lists *l) {
                  : 0;
 }
 
-static void say_skip(struct hm_cell *cell) {
+/* Several mutators: whether they may share this collector in the way that was asked for. */
+static bool shares(const struct hm_collector *collector, enum hm_threading threading) {
+    return threading == HM_ISOLATED ||
+           (collector->caps & (threading == HM_GIL ? HM_GC_GIL : HM_GC_FREE));
+}
+
+static void say_skip(struct hm_cell *cell, enum hm_threading threading) {
     const struct hm_group *g = cell->group;
     const struct hm_workload *w = g->workload->spec.part;
     const struct hm_arm *arm = cell->arm;
@@ -237,6 +243,10 @@ static void say_skip(struct hm_cell *cell) {
         snprintf(cell->skip, sizeof cell->skip, "%s runs on at most %u threads", w->name,
                  w->max_threads);
     const struct hm_allocator *alone = hm_allocator_spec_alone(&arm->spec);
+    if (g->threads > 1 && !cell->skip[0] && cell->collector &&
+        !shares(cell->collector->spec.part, threading))
+        snprintf(cell->skip, sizeof cell->skip, "%s does not support --threading %s",
+                 cell->collector->spec.part->name, hm_threading_name(threading));
     if (g->threads > 1 && !cell->skip[0] && alone)
         snprintf(cell->skip, sizeof cell->skip, "%s works on one thread only", alone->name);
 }
@@ -256,7 +266,7 @@ static int add_cell(struct builder *b, struct hm_group *group, struct hm_arm *ar
                              .ns_per_unit = NAN};
     snprintf(cell->id, sizeof cell->id, "%s/%s/%s/t%u/%s", group->workload->label, arm->label,
              collector ? collector->label : "-", group->threads, hm_pin_name(plan->pin));
-    say_skip(cell);
+    say_skip(cell, plan->threading);
     plan->cell_count++;
     group->count++;
     return 0;
@@ -386,6 +396,9 @@ static int set_options(struct builder *b) {
     plan->pin = HM_PIN_CORE;
     if (r->pin && hm_pin_parse(r->pin, &plan->pin))
         return hm_fail(b->error, EINVAL, "pin=%s: must be one of core, smt, spread, none", r->pin);
+    if (r->threading && hm_threading_parse(r->threading, &plan->threading))
+        return hm_fail(b->error, EINVAL, "threading=%s: must be one of isolated, gil, free",
+                       r->threading);
     int bad = set_metrics(b, r->metrics);
     return bad ? bad : set_margin(b, r->margin);
 }

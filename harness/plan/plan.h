@@ -77,6 +77,7 @@ struct hm_plan {
 
     const char *mode; /* static storage */
     enum hm_pin pin;
+    enum hm_threading threading; /* of mutators */
     unsigned rounds;
     uint64_t seed;
     double timeout_s;

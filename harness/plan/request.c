@@ -30,6 +30,7 @@ void hm_request_free(struct hm_request *request) {
     }
     free(request->mode);
     free(request->pin);
+    free(request->threading);
     free(request->metrics);
     free(request->margin);
     free(request->baseline);
@@ -98,6 +99,7 @@ int hm_request_set(struct hm_request *request, const char *key, const char *valu
                    struct hm_error *error) {
     static const char *const modes[] = {"quick", "default", "rigorous", NULL};
     static const char *const pins[] = {"core", "smt", "spread", "none", NULL};
+    static const char *const threadings[] = {"isolated", "gil", "free", NULL};
     static const char *const answers[] = {"yes", "no", NULL};
     if (strcmp(key, "rounds") == 0)
         return set_rounds(request, value, error);
@@ -109,6 +111,8 @@ int hm_request_set(struct hm_request *request, const char *key, const char *valu
         return set_word(&request->mode, key, value, modes, error);
     if (strcmp(key, "pin") == 0)
         return set_word(&request->pin, key, value, pins, error);
+    if (strcmp(key, "threading") == 0)
+        return set_word(&request->threading, key, value, threadings, error);
     if (strcmp(key, "metrics") == 0)
         return replace(&request->metrics, value);
     if (strcmp(key, "margin") == 0)

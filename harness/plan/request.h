@@ -43,6 +43,7 @@ struct hm_request {
     unsigned rounds; /* 0: the mode's own */
     char *mode;      /* "quick", "default", "rigorous", or NULL */
     char *pin;       /* NULL: core */
+    char *threading; /* NULL: isolated */
     char *metrics;   /* NULL: time,space */
     char *margin;    /* "2%", or NULL */
     char *baseline;  /* allocator's label; NULL: the first of each matrix */

@@ -240,3 +240,19 @@ void hm_params_format(const struct hm_param *table, const struct hm_params *para
         used += (size_t)wrote;
     }
 }
+
+static const char *const threadings[] = {
+    [HM_ISOLATED] = "isolated", [HM_GIL] = "gil", [HM_FREE] = "free"};
+
+const char *hm_threading_name(enum hm_threading threading) {
+    return threadings[threading];
+}
+
+int hm_threading_parse(const char *name, enum hm_threading *out) {
+    for (size_t i = 0; i < sizeof threadings / sizeof *threadings; i++)
+        if (strcmp(name, threadings[i]) == 0) {
+            *out = (enum hm_threading)i;
+            return 0;
+        }
+    return EINVAL;
+}

@@ -59,4 +59,9 @@ void hm_params_format(const struct hm_param *table, const struct hm_params *para
 /** Parse a whole number with K, M, G. @param kilo 1000 or 1024  @return 0, EINVAL or ERANGE */
 int hm_number_parse(const char *text, int64_t kilo, int64_t *out);
 
+/** "isolated", "gil" or "free". */
+const char *hm_threading_name(enum hm_threading threading);
+/** @return 0, or EINVAL with *out untouched */
+int hm_threading_parse(const char *name, enum hm_threading *out);
+
 #endif

@@ -80,8 +80,6 @@ static void test_open_without_memory_is_enomem_and_gives_nothing(void **state) {
 
 static void test_mutators_beyond_what_the_collector_can_have_are_refused(void **state) {
     struct fixture *f = *state;
-    if (can(HM_GC_THREADS))
-        skip();
     const struct hm_gc_options two = {
         .params = f->params, .memory = &f->memory, .events = &f->events, .mutators = 2};
     struct hm_gc *gc = NULL;
