@@ -18,6 +18,9 @@
  *                          owns. Its callback (NULL: none) runs once, when the target has died.
  *                          NULL with ENOMEM
  *   hm_weak_get            the target, of which the caller owns one more reference, or NULL: it died
+ *   hm_immortalize         the object will not be freed before close, whoever lets go of it. false with
+ *                          ENOMEM: it stays mortal. What it holds, and close can not find, is lost
+ *                          unless it is immortal, too
  *   hm_dispose             the workload knows that nobody will ever look at this object again: `manual`
  *                          frees it, and nothing else. Nothing on all others. HM_DISPOSES tells which
  *   hm_safepoint           another thread may have its turn, or stop this one: at least once for each
@@ -44,6 +47,8 @@ enum hm_collector_cap {
     HM_GC_GIL = 4,         /* several mutators may share one collector under HM_GIL */
     HM_GC_GENERATIONS = 8, /* collect() knows generations 0, 1, 2 */
     HM_GC_FREE = 16,       /* several mutators may share one collector under HM_FREE */
+    HM_GC_ONE = 32,        /* one at a time in a process */
+    HM_GC_OWN_MEMORY = 64, /* objects do not come from the allocator that it is given */
 };
 
 /** What the threads of a cell have in common. */
@@ -112,6 +117,9 @@ struct hm_gc_control {
     /** @return 0, 1, 2, or 3 for a frozen object; -1: not tracked */
     int (*generation_of)(struct hm_gc *gc, struct hm_object *object);
     bool (*is_finalized)(struct hm_gc *gc, struct hm_object *object);
+    /** Take the newest object off the list of garbage that was kept; the caller owns the list's
+     *  reference. NULL: the list is empty. */
+    struct hm_object *(*pop_garbage)(struct hm_gc *gc);
 };
 
 struct hm_collector {
@@ -119,7 +127,11 @@ struct hm_collector {
     const char *summary;
     const char *origin;
     const struct hm_param *params;
-    unsigned caps; /* OR of enum hm_collector_cap */
+    unsigned caps;     /* OR of enum hm_collector_cap */
+    const char *needs; /* a shared library that open() loads by itself, or NULL */
+    /** The Debian package that has it; if open is NULL, the one with the headers, without which the
+     *  collector was left out of this build. */
+    const char *package;
 
     /** *options->memory is copied; its heap, and *options->events, stay until close.
      *  @return 0 and *out, or a positive errno and *out untouched. ENOTSUP: more mutators than it
@@ -135,6 +147,12 @@ struct hm_collector {
     /** Not hot. On the mutator's thread, or when it is at rest. */
     void (*stats)(struct hm_gc *gc, struct hm_gc_stats *out);
     const struct hm_gc_control *control; /* NULL: nothing of it is offered */
+
+    /* A collector of which a parameter changes what is compiled into workloads has a file of its own
+     * for each value but the first. These are variants: not listed, and chosen when a spec of
+     * `variant_of` has that value. Both have the same table of parameters. NULL: no variant. */
+    const char *variant_of; /* the collector's name */
+    const char *variant;    /* "key=value" */
 };
 
 /* Seen by workloads and by tests that are compiled for one collector. */
@@ -156,9 +174,10 @@ static inline void hm_unroot(struct hm_mutator *m, unsigned count);
 static inline struct hm_object *hm_weak_new(struct hm_mutator *m, struct hm_object *target,
                                             hm_weak_fn *callback);
 static inline struct hm_object *hm_weak_get(struct hm_mutator *m, struct hm_object *reference);
+static inline bool hm_immortalize(struct hm_mutator *m, struct hm_object *object);
 static inline void hm_dispose(struct hm_mutator *m, struct hm_object *object);
 static inline void hm_safepoint(struct hm_mutator *m);
-/** @param generation 0, 1 or 2 (2 is all)  @return objects found unreachable */
+/** @param generation 0, 1 or 2 (2 is all)  @return objects found unreachable; -1: it is not known */
 static inline int64_t hm_collect(struct hm_mutator *m, int generation);
 #include HM_COLLECTOR_HEADER
 #endif

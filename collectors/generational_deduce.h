@@ -1,5 +1,10 @@
 /* Finding what is unreachable among the containers of one list: the three passes of CPython 3.11's
- * deduce_unreachable (Modules/gcmodule.c). For generational.c, which has the words. */
+ * deduce_unreachable (Modules/gcmodule.c). For generational.c, which has the words.
+ *
+ * What takes time in a large heap is waiting for memory. The first pass takes samples of where the
+ * objects and what they refer to lie, and the other two fetch both some objects ahead if they are
+ * scattered: along the list, or by the guide where the list itself jumps about (generational_guide.h).
+ * All visits stay in CPython's order. */
 #ifndef HM_COLLECTORS_GENERATIONAL_DEDUCE_H
 #define HM_COLLECTORS_GENERATIONAL_DEDUCE_H
 
@@ -8,6 +13,17 @@
 struct deduced {
     uint64_t examined;
     uint64_t unreachable;
+    bool scattered; /* in memory: prefetching was worth while */
+};
+
+/* What two passes walk along. */
+struct trail {
+    struct hm_gc_head *list;
+    struct hm_gc_guide *guide; /* NULL: none is to be made */
+    struct scatter scatter;
+    bool ahead; /* prefetching is worth while */
+    bool exact; /* the guide is */
+    bool notes; /* subtract_refs is to make it */
 };
 
 /* Always inlined with a constant `visit`, so that an edge between slots is no call. */
@@ -23,13 +39,99 @@ static inline __attribute__((always_inline)) void visit_all(struct hm_object *ob
             visit(slots[i], arg);
 }
 
+/* ---- Looking ahead along a list ---- */
+
+/* Where a list goes on as it went: an allocator that hands out one block after the other. The
+ * processor would see that by itself, were it not for all the other misses. */
+static inline void prefetch_onward(const struct hm_gc_head *from, const struct hm_gc_head *to) {
+    ptrdiff_t step = (const char *)to - (const char *)from;
+    if (step <= STEP_BYTES && step >= -STEP_BYTES)
+        prefetch_head((const struct hm_gc_head *)((uintptr_t)to + (uintptr_t)step * EDGES_AHEAD));
+}
+
+static inline struct hm_gc_lookahead start_ahead(const struct hm_gc_head *list) {
+    return (struct hm_gc_lookahead){.list = list, .at = (struct hm_gc_head *)(uintptr_t)list};
+}
+
+/* Before an object is looked at. Two steps at most, so that it keeps ahead of a list that grows. */
+static inline void look_ahead(struct hm_gc_lookahead *a) {
+    for (int i = 0; i < 2 && a->distance < EDGES_AHEAD && hm_gc_next(a->at) != a->list; i++) {
+        struct hm_gc_head *next = hm_gc_next(a->at);
+        prefetch_onward(a->at, next);
+        a->at = next;
+        a->distance++;
+        prefetch_edges(next);
+    }
+}
+
+/* It has been looked at. @param stays what is now in front of the next one on the list */
+static inline void step_on(struct hm_gc_lookahead *a, struct hm_gc_head *stays) {
+    if (--a->distance == 0)
+        a->at = stays;
+}
+
+/* ---- update_refs ---- */
+
+static inline void update_ref(struct hm_gc_head *head) {
+    head->prev = (uintptr_t)hm_gc_object_of(head)->count << HM_GC_REFS_SHIFT | HM_GC_COLLECTING;
+}
+
+static inline void take_sample(struct trail *trail, struct hm_gc_head *head, uint64_t index) {
+    if (index % SAMPLE_OBJECTS == 0 && hm_gc_next(head) != trail->list)
+        sample(&trail->scatter, head, hm_gc_next(head));
+}
+
 /* @return how many there are */
-static uint64_t update_refs(struct hm_gc_head *list) {
+static uint64_t update_refs(struct trail *trail) {
     uint64_t size = 0;
-    for (struct hm_gc_head *h = hm_gc_next(list); h != list; h = hm_gc_next(h), size++)
-        h->prev = (uintptr_t)hm_gc_object_of(h)->count << HM_GC_REFS_SHIFT | HM_GC_COLLECTING;
+    for (struct hm_gc_head *h = hm_gc_next(trail->list); h != trail->list; h = hm_gc_next(h)) {
+        update_ref(h);
+        take_sample(trail, h, size++);
+    }
     return size;
 }
+
+/* The same with an old guide, which becomes exact. What is on it and not on the list any more is
+ * passed over: four for each object that is not found, until the two meet again. */
+static uint64_t update_refs_guided(struct trail *trail) {
+    struct hm_gc_guide *guide = trail->guide;
+    struct hm_gc_head **heads = guide->heads;
+    size_t from = 0, length = guide->length;
+    uint64_t size = 0;
+    for (struct hm_gc_head *h = hm_gc_next(trail->list); h != trail->list; h = hm_gc_next(h)) {
+        for (int i = 0; i < 4 && from < length && heads[from] != h; i++)
+            from++;
+        if (from < length && heads[from] == h)
+            from++;
+        if (from + FETCH_AHEAD < length)
+            prefetch_head(heads[from + FETCH_AHEAD]);
+        update_ref(h);
+        take_sample(trail, h, size);
+        if (size < guide->capacity)
+            heads[size] = h;
+        size++;
+    }
+    trail->exact = size <= guide->capacity;
+    guide->length = trail->exact ? size : 0;
+    return size;
+}
+
+/* What the samples say. */
+static void settle(struct trail *trail, const struct hm_memory *memory, uint64_t size) {
+    const struct scatter *s = &trail->scatter;
+    bool jumps = is_scattered(s->far_pairs, s->pairs);
+    trail->ahead = jumps || is_scattered(s->far_edges, s->edges);
+    trail->notes = jumps && !trail->exact;
+    if (!trail->guide || (trail->exact && trail->ahead))
+        return;
+    trail->exact = false;
+    if (!trail->ahead)
+        hm_gc_guide_drop(trail->guide, memory);
+    if (!trail->ahead || !hm_gc_guide_make(trail->guide, memory, size))
+        trail->guide = NULL;
+}
+
+/* ---- subtract_refs ---- */
 
 static inline int visit_subtract(struct hm_object *object, void *arg) {
     (void)arg;
@@ -45,6 +147,36 @@ static void subtract_refs(struct hm_gc_head *list) {
     for (struct hm_gc_head *h = hm_gc_next(list); h != list; h = hm_gc_next(h))
         visit_all(hm_gc_object_of(h), visit_subtract, NULL);
 }
+
+/* A guide of a list that jumps about, if it is not there yet, is made on the way. */
+static void subtract_refs_ahead(struct trail *trail) {
+    struct hm_gc_guide *guide = trail->notes ? trail->guide : NULL;
+    struct hm_gc_lookahead ahead = start_ahead(trail->list);
+    for (struct hm_gc_head *h = hm_gc_next(trail->list); h != trail->list; h = hm_gc_next(h)) {
+        look_ahead(&ahead);
+        visit_all(hm_gc_object_of(h), visit_subtract, NULL);
+        step_on(&ahead, h);
+        if (guide)
+            guide->heads[guide->length++] = h;
+    }
+}
+
+/* By an exact guide: all that is ahead on it is on the list. */
+static inline void fetch_guided(struct hm_gc_head *const *heads, size_t i, size_t length) {
+    if (i + FETCH_AHEAD < length)
+        prefetch_head(heads[i + FETCH_AHEAD]);
+    if (i + EDGES_AHEAD < length)
+        prefetch_edges(heads[i + EDGES_AHEAD]);
+}
+
+static void subtract_refs_guided(const struct hm_gc_guide *guide) {
+    for (size_t i = 0; i < guide->length; i++) {
+        fetch_guided(guide->heads, i, guide->length);
+        visit_all(hm_gc_object_of(guide->heads[i]), visit_subtract, NULL);
+    }
+}
+
+/* ---- move_unreachable ---- */
 
 static void set_one_ref(struct hm_gc_head *head) {
     head->prev = (uintptr_t)1 << HM_GC_REFS_SHIFT | HM_GC_COLLECTING;
@@ -81,40 +213,99 @@ static void set_aside(struct hm_gc_head *prev, struct hm_gc_head *head,
     unreachable->prev = (uintptr_t)head;
 }
 
+/* What the head after `prev` comes to. @return what is in front of the next one */
+static inline __attribute__((always_inline)) struct hm_gc_head *
+move_one(struct hm_gc_head *prev, struct hm_gc_head *head, struct hm_gc_head *young,
+         struct hm_gc_head *unreachable) {
+    if (head->prev >> HM_GC_REFS_SHIFT == 0) {
+        set_aside(prev, head, unreachable);
+        return prev;
+    }
+    visit_all(hm_gc_object_of(head), visit_reachable, young);
+    head->prev = (uintptr_t)prev;
+    return head;
+}
+
 /* Before: all of young is COLLECTING, with refs for prev. After: young is doubly linked again, without
  * COLLECTING; unreachable has the rest, COLLECTING and UNREACHABLE, in the order of young but for
- * what came back. */
-static void move_unreachable(struct hm_gc_head *young, struct hm_gc_head *unreachable) {
-    struct hm_gc_head *prev = young;
+ * what came back. @return how many stayed in young */
+static uint64_t move_unreachable(struct hm_gc_head *young, struct hm_gc_head *unreachable) {
+    uint64_t stayed = 0;
+    struct hm_gc_head *prev = young, *last;
     for (struct hm_gc_head *h = hm_gc_next(young); h != young; h = hm_gc_next(prev)) {
-        if (h->prev >> HM_GC_REFS_SHIFT == 0) {
-            set_aside(prev, h, unreachable);
-            continue;
-        }
-        visit_all(hm_gc_object_of(h), visit_reachable, young);
-        h->prev = (uintptr_t)prev;
-        prev = h;
+        last = prev;
+        prev = move_one(prev, h, young, unreachable);
+        stayed += prev != last;
     }
     young->prev = (uintptr_t)prev;
-    unreachable->next &= ~HM_GC_UNREACHABLE;
+    return stayed;
 }
 
-/* @return how many there are */
-static uint64_t clear_unreachable_flag(struct hm_gc_head *list) {
-    uint64_t size = 0;
-    for (struct hm_gc_head *h = hm_gc_next(list); h != list; h = hm_gc_next(h), size++)
+/* The same, looking ahead. If there is a guide, what stays is noted in the place of what has been
+ * passed: so it has what is young in the end. What came back to young is behind the end of the guide,
+ * and looked ahead at along the list. */
+static uint64_t move_unreachable_ahead(struct hm_gc_head *young, struct hm_gc_head *unreachable,
+                                       struct hm_gc_guide *guide) {
+    uint64_t stayed = 0;
+    struct hm_gc_head *prev = young, *last, **heads = guide ? guide->heads : NULL;
+    size_t i = 0, length = guide ? guide->length : 0;
+    struct hm_gc_lookahead ahead = start_ahead(young);
+    for (struct hm_gc_head *h = hm_gc_next(young); h != young; h = hm_gc_next(prev)) {
+        if (i < length)
+            fetch_guided(heads, i, length);
+        else
+            look_ahead(&ahead);
+        last = prev;
+        prev = move_one(prev, h, young, unreachable);
+        if (i++ < length)
+            ahead.at = prev;
+        else
+            step_on(&ahead, prev);
+        if (prev == last)
+            continue;
+        if (heads)
+            heads[stayed] = prev;
+        stayed++;
+    }
+    if (guide)
+        guide->length = stayed;
+    young->prev = (uintptr_t)prev;
+    return stayed;
+}
+
+/* ---- All of it ---- */
+
+static uint64_t subtract_and_move(struct trail *trail, struct hm_gc_head *unreachable) {
+    if (!trail->ahead) {
+        subtract_refs(trail->list);
+        return move_unreachable(trail->list, unreachable);
+    }
+    if (trail->exact)
+        subtract_refs_guided(trail->guide);
+    else
+        subtract_refs_ahead(trail);
+    return move_unreachable_ahead(trail->list, unreachable, trail->guide);
+}
+
+static void clear_unreachable_flag(struct hm_gc_head *list) {
+    for (struct hm_gc_head *h = hm_gc_next(list); h != list; h = hm_gc_next(h))
         h->next &= ~HM_GC_UNREACHABLE;
-    return size;
 }
 
-/* Leaves in `list` what is reachable from outside of it; the rest goes to `unreachable`. */
-static struct deduced deduce_unreachable(struct hm_gc_head *list, struct hm_gc_head *unreachable) {
+/* Leaves in `list` what is reachable from outside of it; the rest goes to `unreachable`, where each has
+ * the flag UNREACHABLE.
+ * @param guide of the list, after the last collection that had it, or NULL */
+static struct deduced deduce_unreachable(struct hm_mutator *m, struct hm_gc_head *list,
+                                         struct hm_gc_head *unreachable,
+                                         struct hm_gc_guide *guide) {
+    struct trail trail = {.list = list, .guide = guide};
     struct deduced n;
     hm_gc_list_init(unreachable);
-    n.examined = update_refs(list);
-    subtract_refs(list);
-    move_unreachable(list, unreachable);
-    n.unreachable = clear_unreachable_flag(unreachable);
+    n.examined = guide && guide->length ? update_refs_guided(&trail) : update_refs(&trail);
+    settle(&trail, &m->rc.memory, n.examined);
+    n.unreachable = n.examined - subtract_and_move(&trail, unreachable);
+    unreachable->next &= ~HM_GC_UNREACHABLE;
+    n.scattered = trail.ahead;
     return n;
 }
 

@@ -1,13 +1,14 @@
 /* The lists of `generational`, and the head in front of each container that links it into one.
  *
  * As PyGC_Head of CPython 3.11 (pycore_gc.h): two words, with flags in the low bits.
- *   next   0: untracked, on no list. Bit 0 UNREACHABLE: tentatively found to be garbage.
+ *   next   bit 0 UNREACHABLE: tentatively found to be garbage.
  *   prev   bit 1 COLLECTING: belongs to the generation that is being collected, and its references
  *          are not all found yet. The bits above: the previous head, or, while COLLECTING and on the
  *          list that is examined, the references that are not accounted for (`refs`).
  * Where CPython keeps FINALIZED (bit 0 of prev) we have `finalized` in the object, leaves included.
  *
- * A list is circular around a head that is no object. */
+ * A list is circular around a head that is no object. The head of an untracked object, which is on no
+ * list, is a list of its own, so that it can be unlinked like any other. */
 #ifndef HM_COLLECTORS_GENERATIONAL_LIST_H
 #define HM_COLLECTORS_GENERATIONAL_LIST_H
 
@@ -52,6 +53,10 @@ static inline bool hm_gc_list_empty(const struct hm_gc_head *list) {
     return hm_gc_next(list) == list;
 }
 
+static inline bool hm_gc_is_tracked(const struct hm_gc_head *head) {
+    return hm_gc_next(head) != head;
+}
+
 static inline void hm_gc_list_append(struct hm_gc_head *list, struct hm_gc_head *head) {
     struct hm_gc_head *last = hm_gc_prev(list);
     hm_gc_set_prev(head, last);
@@ -67,9 +72,21 @@ static inline void hm_gc_list_unlink(struct hm_gc_head *head) {
     hm_gc_set_prev(next, hm_gc_prev(head));
 }
 
+static inline void hm_gc_untrack(struct hm_gc_head *head) {
+    hm_gc_list_unlink(head);
+    hm_gc_list_init(head);
+}
+
 static inline void hm_gc_list_move(struct hm_gc_head *head, struct hm_gc_head *to) {
     hm_gc_list_unlink(head);
     hm_gc_list_append(to, head);
+}
+
+static inline uint64_t hm_gc_list_size(const struct hm_gc_head *list) {
+    uint64_t size = 0;
+    for (struct hm_gc_head *h = hm_gc_next(list); h != list; h = hm_gc_next(h))
+        size++;
+    return size;
 }
 
 /** Append all of one list to another, and leave it empty. */

@@ -94,6 +94,12 @@ static inline int64_t hm_collect(struct hm_mutator *m, int generation) {
     return 0;
 }
 
+static inline bool hm_immortalize(struct hm_mutator *m, struct hm_object *object) {
+    (void)m;
+    (void)object;
+    return true;
+}
+
 #define HM_DISPOSES 0
 
 static inline void hm_dispose(struct hm_mutator *m, struct hm_object *object) {

@@ -17,6 +17,7 @@ struct hm_type;
 struct hm_mutator;
 
 #define HM_LENGTH_MAX ((1u << 27) - 1)
+#define HM_FREE_LISTS 8
 
 struct hm_object {
     const struct hm_type *type; /* static storage */
@@ -38,6 +39,14 @@ struct hm_type {
     bool variable;          /* the number of slots is given to hm_new_array() */
     bool weakable;          /* can be the target of weak references; a word more for each object */
     bool weak;              /* is a weak reference: weak.h */
+    bool immutable;         /* no slot changes any more once all are set, as in a tuple: a collector
+                             * may leave it alone as long as it holds nothing that it looks at */
+    bool legacy_finalizer;  /* `finalize` runs at each death of the last reference, and a collector
+                             * must not run it: what it is needed for is never collected. As tp_del
+                             * of CPython, which Python 2 had as __del__ */
+    uint8_t free_list;      /* 1 .. HM_FREE_LISTS: which list, the type's own, if `kept` */
+    uint16_t kept;          /* dead objects that a collector may keep for the next hm_new, as
+                             * CPython's free lists. 0: none, and always so if variable */
     /** Call visit for each object that is referred to and is not NULL; stop at the first non-zero
      *  result and return it. Must not allocate. A slot that it leaves out counts as a reference
      *  from outside: what is there stays alive. NULL: the slots are all there is. */

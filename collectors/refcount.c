@@ -1,28 +1,17 @@
 /* Pure reference counting: what dies goes at once, and cycles never.
  *
- * A leaked cycle shows in the statistics, as objects that were allocated and not freed. */
+ * A leaked cycle shows in the statistics, as objects that were allocated and not freed. This is
+ * `count=plain`; refcount_atomic.c and refcount_biased.c are the variants that several threads may use
+ * at the same time. */
 #define HM_COLLECTOR_HEADER "collectors/refcount.h"
 #include "collectors/collector.h"
 
 #include "collectors/isolated.h"
-#include "collectors/rc_death.h"
+#include "collectors/refcount_body.h"
 
-static inline void hm_rc_will_finalize(struct hm_mutator *m, struct hm_object *object) {
+static inline bool hm_refcount_reclaim(struct hm_mutator *m) {
     (void)m;
-    (void)object;
-}
-
-static inline void hm_rc_forget(struct hm_mutator *m, struct hm_object *object) {
-    m->rc.freed_objects++;
-    m->rc.freed_bytes += hm_object_bytes(object->type, object->length);
-}
-
-static inline void hm_rc_free(struct hm_mutator *m, struct hm_object *object) {
-    hm_free(&m->rc.memory, object);
-}
-
-void hm_refcount_bury(struct hm_mutator *m, struct hm_object *object) {
-    hm_rc_bury(m, object);
+    return false;
 }
 
 static int open_gc(struct hm_gc **out, const struct hm_gc_options *options) {
@@ -34,22 +23,20 @@ static int open_gc(struct hm_gc **out, const struct hm_gc_options *options) {
 
 static void close_gc(struct hm_gc *gc) {
     const struct hm_memory memory = gc->mutator.rc.memory;
+    hm_refcount_close(&gc->mutator.rc);
     hm_free(&memory, gc);
 }
 
 static void stats(struct hm_gc *gc, struct hm_gc_stats *out) {
-    const struct hm_rc *rc = &gc->mutator.rc;
-    *out = (struct hm_gc_stats){.allocated_objects = rc->allocated_objects,
-                                .allocated_bytes = rc->allocated_bytes,
-                                .freed_objects = rc->freed_objects,
-                                .freed_bytes = rc->freed_bytes,
-                                .header_bytes = sizeof(struct hm_object)};
+    *out = (struct hm_gc_stats){0};
+    hm_refcount_add_stats(out, &gc->mutator.rc);
 }
 
 static const struct hm_collector hm_refcount = {
     .name = "refcount",
     .summary = "reference counting alone: frees at once, never finds a cycle",
     .origin = "Collins 1960; CPython with gc.disable()",
+    .params = hm_refcount_params,
     .caps = HM_GC_FREES | HM_GC_GIL,
     .open = open_gc,
     .close = close_gc,

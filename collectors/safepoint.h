@@ -20,8 +20,13 @@ void hm_mutators_leave(void);
 void hm_mutators_yield(void);
 
 #ifdef HM_COLLECTOR_HEADER
+/* What else there is to do; a collector that has something defines it before it includes this file. */
+#ifndef HM_AT_SAFEPOINT
+#define HM_AT_SAFEPOINT(m) ((void)(m))
+#endif
+
 static inline void hm_safepoint(struct hm_mutator *m) {
-    (void)m;
+    HM_AT_SAFEPOINT(m);
     if (__builtin_expect(hm_gil_is_asked(&hm_mutators_gil), 0))
         hm_mutators_yield();
 }

@@ -72,17 +72,27 @@ static inline struct hm_object *hm_weak_clear(struct hm_mutator *m, struct hm_ob
     return first;
 }
 
-/** Run the callbacks of cleared references, and release them. */
+/** Run the callback of a reference that is cleared; it will not run again. */
+static inline void hm_weak_run(struct hm_mutator *m, struct hm_object *reference) {
+    hm_weak_fn *callback = hm_weak_of(reference)->callback;
+    hm_weak_of(reference)->callback = NULL;
+    callback(m, reference);
+}
+
+/** Run the callbacks of cleared references. None of these is released before the last callback has
+ *  run, and then the oldest first. */
 static inline void hm_weak_call(struct hm_mutator *m, struct hm_object *reference) {
-    while (reference) {
-        struct hm_weak *weak = hm_weak_of(reference);
-        struct hm_object *next = weak->older;
-        hm_weak_fn *callback = weak->callback;
-        weak->older = NULL;
-        weak->callback = NULL;
-        callback(m, reference);
-        hm_release(m, reference);
-        reference = next;
+    struct hm_object *next, *called = NULL;
+    for (; reference; reference = next) {
+        next = hm_weak_of(reference)->older;
+        hm_weak_of(reference)->older = called;
+        called = reference;
+        hm_weak_run(m, reference);
+    }
+    for (; called; called = next) {
+        next = hm_weak_of(called)->older;
+        hm_weak_of(called)->older = NULL;
+        hm_release(m, called);
     }
 }
 

@@ -32,6 +32,7 @@ struct hm_run {
     uint64_t seed;                  /* of the whole cell: mix it with `thread` */
     unsigned thread;                /* 0 .. threads-1 */
     unsigned threads;
+    bool together;     /* objects: one collector for all threads, which may see each other's */
     void *shared;      /* shared_bytes() of zeroed scratch, one for all threads of the cell */
     void *state;       /* set by setup() */
     uint64_t checksum; /* updated by run(): a digest of the work done, equal for every arm */

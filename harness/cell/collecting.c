@@ -122,6 +122,7 @@ void hm_tell_collectors(const struct hm_gc_stats *sum) {
     tell_count("visited_objects", sum->visited);
     if (sum->collected && sum->collected != HM_UNKNOWN && sum->visited != HM_UNKNOWN)
         tell_value("visited_per_collected", (double)sum->visited / (double)sum->collected);
-    tell_value("unfreed_objects", (double)(sum->allocated_objects - sum->freed_objects));
+    if (sum->freed_objects != HM_UNKNOWN)
+        tell_value("unfreed_objects", (double)(sum->allocated_objects - sum->freed_objects));
     tell_count("header_bytes", sum->header_bytes);
 }

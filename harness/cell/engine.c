@@ -243,6 +243,7 @@ static void init_worker(struct hm_engine *e, unsigned i, void *shared) {
                              .seed = c->seed,
                              .thread = i,
                              .threads = e->count,
+                             .together = c->has_collector && c->threading != HM_ISOLATED,
                              .shared = shared};
     if (c->has_collector && hm_pauses_open(&w->pauses))
         hm_tell_failure("oom", "no memory for the record of pauses");
@@ -378,7 +379,7 @@ static void tell_collectors(const struct hm_engine *e) {
     for (unsigned i = 0; i < hm_engine_collectors(e); i++) {
         const struct hm_gc_stats *s = &e->workers[i].stats;
         sum.allocated_objects += s->allocated_objects;
-        sum.freed_objects += s->freed_objects;
+        sum.freed_objects = add_known(sum.freed_objects, s->freed_objects);
         sum.collected = add_known(sum.collected, s->collected);
         sum.visited = add_known(sum.visited, s->visited);
         sum.header_bytes = s->header_bytes;

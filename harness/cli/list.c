@@ -101,9 +101,19 @@ static json_t *collectors_json(void) {
     size_t count;
     json_t *all = json_array();
     const struct hm_collector *const *parts = hm_collectors(&count);
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(
-            all, part_json(parts[i]->name, parts[i]->summary, parts[i]->origin, parts[i]->params));
+    for (size_t i = 0; i < count; i++) {
+        const struct hm_collector *c = parts[i];
+        char path[PATH_MAX] = "";
+        if (c->variant_of)
+            continue;
+        bool missing = !c->open || (c->needs && hm_library_find(c->needs, path, sizeof path));
+        json_t *json = part_json(c->name, c->summary, c->origin, c->params);
+        if (c->needs)
+            json_object_set_new(json, "library", json_string(*path ? path : c->needs));
+        if (missing)
+            json_object_set_new(json, "missing", json_string(c->package));
+        json_array_append_new(all, json);
+    }
     return all;
 }
 

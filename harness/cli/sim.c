@@ -4,6 +4,7 @@
 #include "harness/plan/arm.h"
 #include "harness/sim/heap.h"
 #include "harness/sim/map.h"
+#include "harness/sim/mutators.h"
 #include "harness/sim/objects.h"
 
 #include <errno.h>
@@ -17,7 +18,8 @@ static const char usage[] =
     "Plays a script on one heap, step by step, and answers each line with a row of\n"
     "CSV. '#' begins a comment in a script.\n\n"
     "  -a ALLOC         an allocator, with its parameters (first-fit:size=1K:align=1)\n"
-    "  -c COLL          a collector; -a is what it takes memory from (system)\n"
+    "  -c COLL          a collector, or a plug-in's path (./mine.so); -a is what it\n"
+    "                   takes memory from (system)\n"
     "  --script FILE    the script; -, the default, is standard input\n"
     "  --map            draw the heap after the last row; --map=each: after each row\n"
     "  --width N        columns of the map, 64 to 400 (default: 80)\n\n"
@@ -34,12 +36,20 @@ static const char usage[] =
     "  drop ID          it is no root any more\n"
     "  ref A SLOT B     slot SLOT (from 0) of A refers to B\n"
     "  clear A SLOT     and to nothing again\n"
+    "  weak W ID        a weak reference to ID, with a callback: an object and a root\n"
+    "  deref W          value: the ID that it leads to, empty if that is dead\n"
     "  finalizer ID [resurrect|collect|drop X]\n"
     "                   run once before it is freed\n"
     "  collect [GEN]    value: objects found unreachable\n"
     "  refcount A       value: references to it, roots included\n"
     "  stats            value: what the collector counts\n"
-    "Before a line's row: 'finalized,ID,' and 'freed,ID,' for what it set off.\n\n"
+    "  threshold A B C  of the generations 0, 1 and 2; A = 0: none collects by itself\n"
+    "  enable, disable  automatic collections\n"
+    "  freeze           no collection looks at what there is now\n"
+    "  unfreeze         they do again, as generation 2\n"
+    "  count            value: the counts of the generations\n"
+    "Before a line's row: 'finalized,ID,', 'callback,W,' and 'freed,ID,' for what it\n"
+    "set off. A line that the collector does not offer is a bad line.\n\n"
     "An ID has 1 to 64 letters, digits, '_', '.' and '-'.\n\n"
     "Exit status: 0 done (an oom is an answer), 2 a bad line or wrong usage.\n\n"
     "examples:\n"
@@ -128,8 +138,13 @@ static int resolve(const struct options *options, struct hm_arm *arm,
     static const struct hm_request none;
     struct hm_error error = {""};
     int bad = hm_arm_resolve(options->allocator, &none, arm, &error);
+    if (!bad && options->collector && hm_allocator_is_path(options->collector))
+        bad = hm_collector_plugin_load(options->collector, &error);
     if (!bad && options->collector)
         bad = hm_collector_spec_parse(options->collector, collector, &error);
+    char missing[256];
+    if (!bad && options->collector && hm_collector_check(collector->part, missing, sizeof missing))
+        bad = hm_fail(&error, EINVAL, "%s", missing);
     if (bad)
         return say(bad, &error);
     return arm->library[0]

@@ -96,6 +96,8 @@ static int resolve_library(const char *text, const struct named *name, struct hm
                : bad;
 }
 
+static const char not_installed[] = "%s is not installed: package %s has %s";
+
 /* A library that a part loads by itself only has to be there. */
 static int resolve_part(const char *text, const struct hm_request *request, struct hm_arm *out,
                         struct hm_error *error) {
@@ -111,9 +113,20 @@ static int resolve_part(const char *text, const struct hm_request *request, stru
     char path[PATH_MAX];
     if (hm_library_find(library, path, sizeof path) == 0)
         return base->library ? take_library(out, path, error) : 0;
-    snprintf(out->missing, sizeof out->missing, "%s is not installed: package %s has %s",
-             base->name, base->package, library);
+    snprintf(out->missing, sizeof out->missing, not_installed, base->name, base->package, library);
     return request->optional ? 0 : hm_fail(error, EINVAL, "%s", out->missing);
+}
+
+int hm_collector_check(const struct hm_collector *collector, char *missing, size_t size) {
+    char path[PATH_MAX];
+    missing[0] = '\0';
+    if (!collector->open)
+        snprintf(missing, size, "%s is not in this build: package %s has its headers",
+                 collector->name, collector->package);
+    else if (collector->needs && hm_library_find(collector->needs, path, sizeof path))
+        snprintf(missing, size, not_installed, collector->name, collector->package,
+                 collector->needs);
+    return missing[0] ? ENOENT : 0;
 }
 
 int hm_arm_resolve(const char *text, const struct hm_request *request, struct hm_arm *out,

@@ -10,4 +10,8 @@
 int hm_arm_resolve(const char *text, const struct hm_request *request, struct hm_arm *out,
                    struct hm_error *error);
 
+/** Whether a collector can be opened on this machine. @param missing why not, or ""
+ *  @return 0 or ENOENT */
+int hm_collector_check(const struct hm_collector *collector, char *missing, size_t size);
+
 #endif

@@ -136,8 +136,11 @@ static int take_collector(struct builder *b, const char *text, struct hm_collect
     if (!*out)
         return out_of_memory(b);
     snprintf((*out)->label, sizeof(*out)->label, "%s", text);
-    return hm_collector_spec_parse(config_use(b->request, "collector", text), &(*out)->spec,
-                                   b->error);
+    int bad =
+        hm_collector_spec_parse(config_use(b->request, "collector", text), &(*out)->spec, b->error);
+    if (bad || !hm_collector_check((*out)->spec.part, (*out)->missing, sizeof(*out)->missing))
+        return bad;
+    return b->request->optional ? 0 : hm_fail(b->error, EINVAL, "%s", (*out)->missing);
 }
 
 static int take_workload(struct builder *b, const char *text, struct hm_workload_arm **out) {
@@ -233,7 +236,26 @@ static bool shares(const struct hm_collector *collector, enum hm_threading threa
            (collector->caps & (threading == HM_GIL ? HM_GC_GIL : HM_GC_FREE));
 }
 
-static void say_skip(struct hm_cell *cell, enum hm_threading threading) {
+/* What keeps a cell's collector from running there; says nothing if nothing does. */
+static void say_collector_skip(const struct hm_plan *plan, struct hm_cell *cell) {
+    const struct hm_collector *c = cell->collector->spec.part;
+    const struct hm_arm *first = plan->cells[cell->group->first].arm;
+    bool several = cell->group->threads > 1;
+    if (cell->collector->missing[0])
+        snprintf(cell->skip, sizeof cell->skip, "%s", cell->collector->missing);
+    else if (several && !shares(c, plan->threading))
+        snprintf(cell->skip, sizeof cell->skip, "%s does not support --threading %s", c->name,
+                 hm_threading_name(plan->threading));
+    else if (several && plan->threading == HM_ISOLATED && (c->caps & HM_GC_ONE))
+        snprintf(cell->skip, sizeof cell->skip,
+                 "there can be one %s in a process, not one for each thread", c->name);
+    else if ((c->caps & HM_GC_OWN_MEMORY) && cell->arm != first && !cell->arm->again)
+        snprintf(cell->skip, sizeof cell->skip,
+                 "%s takes its memory from the system itself: it runs under one allocator only",
+                 c->name);
+}
+
+static void say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
     const struct hm_group *g = cell->group;
     const struct hm_workload *w = g->workload->spec.part;
     const struct hm_arm *arm = cell->arm;
@@ -243,10 +265,8 @@ static void say_skip(struct hm_cell *cell, enum hm_threading threading) {
         snprintf(cell->skip, sizeof cell->skip, "%s runs on at most %u threads", w->name,
                  w->max_threads);
     const struct hm_allocator *alone = hm_allocator_spec_alone(&arm->spec);
-    if (g->threads > 1 && !cell->skip[0] && cell->collector &&
-        !shares(cell->collector->spec.part, threading))
-        snprintf(cell->skip, sizeof cell->skip, "%s does not support --threading %s",
-                 cell->collector->spec.part->name, hm_threading_name(threading));
+    if (!cell->skip[0] && cell->collector)
+        say_collector_skip(plan, cell);
     if (g->threads > 1 && !cell->skip[0] && alone)
         snprintf(cell->skip, sizeof cell->skip, "%s works on one thread only", alone->name);
 }
@@ -266,7 +286,7 @@ static int add_cell(struct builder *b, struct hm_group *group, struct hm_arm *ar
                              .ns_per_unit = NAN};
     snprintf(cell->id, sizeof cell->id, "%s/%s/%s/t%u/%s", group->workload->label, arm->label,
              collector ? collector->label : "-", group->threads, hm_pin_name(plan->pin));
-    say_skip(cell, plan->threading);
+    say_skip(plan, cell);
     plan->cell_count++;
     group->count++;
     return 0;

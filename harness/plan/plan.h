@@ -35,6 +35,7 @@ struct hm_arm {
 struct hm_collector_arm {
     char label[HM_SPEC_BYTES];
     struct hm_collector_spec spec;
+    char missing[256]; /* why it can not run on this machine; "" when it can */
 };
 
 struct hm_workload_arm {

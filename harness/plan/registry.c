@@ -28,9 +28,14 @@ const struct hm_workload *const *hm_workloads(size_t *count) {
 }
 
 static const struct hm_allocator *plugged;
+static const struct hm_collector *plugged_collector;
 
 void hm_allocator_plug(const struct hm_allocator *plugin) {
     plugged = plugin;
+}
+
+void hm_collector_plug(const struct hm_collector *plugin) {
+    plugged_collector = plugin;
 }
 
 bool hm_allocator_is_path(const char *name) {
@@ -49,6 +54,28 @@ const struct hm_allocator *hm_allocator_find(const char *name) {
 }
 
 const struct hm_collector *hm_collector_find(const char *name) {
+    size_t count;
+    if (plugged_collector && hm_allocator_is_path(name))
+        return plugged_collector;
+    const struct hm_collector *const *all = hm_collectors(&count);
+    for (size_t i = 0; i < count; i++)
+        if (!all[i]->variant_of && strcmp(all[i]->name, name) == 0)
+            return all[i];
+    return NULL;
+}
+
+const struct hm_collector *hm_collector_variant(const struct hm_collector *collector,
+                                                const char *setting) {
+    size_t count;
+    const struct hm_collector *const *all = hm_collectors(&count);
+    for (size_t i = 0; i < count; i++)
+        if (all[i]->variant_of && strcmp(all[i]->variant_of, collector->name) == 0 &&
+            strcmp(all[i]->variant, setting) == 0)
+            return all[i];
+    return NULL;
+}
+
+const struct hm_collector *hm_collector_compiled(const char *name) {
     size_t count;
     const struct hm_collector *const *all = hm_collectors(&count);
     for (size_t i = 0; i < count; i++)
@@ -139,7 +166,8 @@ size_t hm_part_names(const char *kind, const char **names, size_t room) {
     } else if (strcmp(kind, "collector") == 0) {
         const struct hm_collector *const *all = hm_collectors(&count);
         for (size_t i = 0; i < count; i++)
-            used = add_name(all[i]->name, names, used, room);
+            if (!all[i]->variant_of)
+                used = add_name(all[i]->name, names, used, room);
     } else {
         const struct hm_workload *const *all = hm_workloads(&count);
         for (size_t i = 0; i < count; i++)

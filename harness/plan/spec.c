@@ -194,6 +194,24 @@ const struct hm_allocator *hm_allocator_spec_alone(const struct hm_allocator_spe
     return NULL;
 }
 
+/* A parameter may choose what is compiled into the workloads. */
+static const struct hm_collector *resolve_variant(const struct hm_collector *part,
+                                                  const struct hm_params *params) {
+    char setting[HM_SPEC_BYTES];
+    for (size_t i = 0; part->params && part->params[i].name; i++) {
+        const struct hm_param *p = &part->params[i];
+        if (p->kind != HM_PARAM_CHOICE)
+            continue;
+        int used = snprintf(setting, sizeof setting, "%s=", p->name);
+        choice_word(p->choices, params->values[i].number, setting + used,
+                    sizeof setting - (size_t)used);
+        const struct hm_collector *variant = hm_collector_variant(part, setting);
+        if (variant)
+            return variant;
+    }
+    return part;
+}
+
 int hm_collector_spec_parse(const char *text, struct hm_collector_spec *out,
                             struct hm_error *error) {
     char copy[HM_SPEC_BYTES];
@@ -203,9 +221,17 @@ int hm_collector_spec_parse(const char *text, struct hm_collector_spec *out,
     char *params = split_name(copy);
     *out = (struct hm_collector_spec){.part = hm_collector_find(copy)};
     snprintf(out->text, sizeof out->text, "%s", text);
+    if (!out->part && hm_allocator_is_path(copy))
+        return hm_fail(error, EINVAL,
+                       "%s: a collector's plug-in can be played on (sim) and checked (verify), but "
+                       "not measured: workloads are compiled for each collector",
+                       copy);
     if (!out->part)
         return unknown_part("collector", copy, error);
-    return parse_params(copy, out->part->params, params, &out->params, error);
+    bad = parse_params(copy, out->part->params, params, &out->params, error);
+    if (!bad)
+        out->part = resolve_variant(out->part, &out->params);
+    return bad;
 }
 
 int hm_workload_spec_parse(const char *text, struct hm_workload_spec *out, struct hm_error *error) {

@@ -30,7 +30,7 @@ struct hm_allocator_spec {
 
 struct hm_collector_spec {
     char text[HM_SPEC_BYTES];
-    const struct hm_collector *part;
+    const struct hm_collector *part; /* the variant, where the parameters choose one */
     struct hm_params params;
 };
 

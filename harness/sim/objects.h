@@ -1,35 +1,26 @@
 /* Plays a script on a collector, and answers each line with a row.
  *
- * The rows are `op,id,value`, in the order in which things happen: `freed,ID,` and `finalized,ID,` for
- * what a line set off, then the line's own row. The value is `oom` for a `new` without memory, the
- * number that was asked for (collect: objects found unreachable; refcount; stats: all counts as
- * `name=number`), else empty.
+ * The rows are `op,id,value`, in the order in which things happen: `freed,ID,`, `finalized,ID,` and
+ * `callback,W,` for what a line set off, then the line's own row. The value is `oom` for an object
+ * without memory; what was asked for (collect: the objects that were found unreachable; deref: the
+ * ID of the target, empty if it is dead; refcount; count: three numbers; stats: all counts as
+ * `name=number`); else empty.
  *
- * An ID names an object until it is freed; from `new` to `drop` it is a root, too. The finalizer of an
- * object may make it a root again. An object of no slots is a leaf.
+ * An ID names an object until it is freed; from its making to `drop` it is a root, too. The finalizer
+ * of an object may make it a root again. An object of no slots is a leaf.
+ *
+ * A weak reference is an object with a name, too: it has one slot, can be dropped, referred to, and
+ * be part of garbage. Each has a callback, which runs if the target dies first; so two references to
+ * one target are two objects (CPython shares those without a callback). It can not be finalized, or be
+ * the target of another.
  *
  * That an object was freed is seen from below: its memory comes through a heap that watches. */
 #ifndef HM_HARNESS_SIM_OBJECTS_H
 #define HM_HARNESS_SIM_OBJECTS_H
 
-#include "collectors/collector.h"
+#include "collectors/mutator.h"
 #include "harness/plan/spec.h"
 #include "harness/sim/script.h"
-
-/** The mutator's operations as functions, compiled once for each collector, and registered. */
-struct hm_sim_mutator {
-    const char *collector;
-    struct hm_object *(*new)(struct hm_mutator *m, const struct hm_type *type, uint32_t length);
-    void (*store)(struct hm_mutator *m, struct hm_object *object, uint32_t slot,
-                  struct hm_object *value);
-    void (*retain)(struct hm_mutator *m, struct hm_object *object);
-    void (*release)(struct hm_mutator *m, struct hm_object *object);
-    void (*root)(struct hm_mutator *m, struct hm_object **variable);
-    void (*unroot)(struct hm_mutator *m, unsigned count);
-    int64_t (*collect)(struct hm_mutator *m, int generation);
-    /** References to an object, slots and variables. NULL where they are not counted. */
-    uint32_t (*refcount)(const struct hm_object *object);
-};
 
 /** Play to the end, or to the first bad line. Main thread; the memory is open and entered.
  *  @return 0, or EINVAL (bad line, or a verb that the collector does not offer) or another errno with

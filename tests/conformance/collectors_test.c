@@ -48,6 +48,27 @@ static void test_random_programs_lose_nothing_and_keep_no_garbage(void **state) 
 
 /* ---- Opening and closing ---- */
 
+/* Whether close finds objects that are in use. Others have them on no list. */
+static bool finds_all(void) {
+    static const char *const others[] = {"refcount", "refcount_atomic", "refcount_biased", "manual",
+                                         "trial"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(collector()->name, others[i]) == 0)
+            return false;
+    return true;
+}
+
+/* Pairs in a list, each with a leaf. */
+static void dispose_list(struct hm_mutator *m, struct hm_object *list) {
+    while (HM_DISPOSES && list) {
+        struct hm_object *next = hm_load(list, 0);
+        if (hm_load(list, 1))
+            hm_dispose(m, hm_load(list, 1));
+        hm_dispose(m, list);
+        list = next;
+    }
+}
+
 static void test_close_gives_back_what_is_still_in_use(void **state) {
     struct fixture *f = *state;
     struct hm_object *variable = NULL;
@@ -58,7 +79,8 @@ static void test_close_gives_back_what_is_still_in_use(void **state) {
         variable = pair;
         hm_init_store(f->m, pair, 1, hm_new(f->m, &leaf_type));
     }
-    if (can(HM_GC_FREES) && !can(HM_GC_CYCLES)) {
+    if (!finds_all()) {
+        dispose_list(f->m, variable);
         hm_release(f->m, variable);
         variable = NULL;
     }
@@ -80,8 +102,13 @@ static void test_open_without_memory_is_enomem_and_gives_nothing(void **state) {
 
 static void test_mutators_beyond_what_the_collector_can_have_are_refused(void **state) {
     struct fixture *f = *state;
-    const struct hm_gc_options two = {
-        .params = f->params, .memory = &f->memory, .events = &f->events, .mutators = 2};
+    if (can(HM_GC_FREE))
+        skip();
+    const struct hm_gc_options two = {.params = f->params,
+                                      .memory = &f->memory,
+                                      .events = &f->events,
+                                      .mutators = 2,
+                                      .threading = HM_FREE};
     struct hm_gc *gc = NULL;
     assert_int_equal(f->collector->open(&gc, &two), ENOTSUP);
     assert_null(gc);
@@ -133,6 +160,7 @@ static bool build_list(struct fixture *f, int length) {
     for (struct hm_object *o = list; o; o = hm_load(o, 0))
         found++;
     assert_int_equal(found, length);
+    dispose_list(f->m, list);
     hm_release(f->m, list);
     hm_unroot(f->m, 1);
     return failed;
@@ -154,8 +182,10 @@ static void test_out_of_memory_at_any_allocation_breaks_nothing(void **state) {
 
 static void test_garbage_in_a_full_heap_is_collected_before_an_allocation_fails(void **state) {
     struct fixture *f = *state;
-    if (!can(HM_GC_CYCLES))
+    if (!can(HM_GC_CYCLES)) {
+        fixture_close(f);
         skip();
+    }
     f->heap.room = 50;
     for (int i = 0; i < 1000; i++) {
         struct hm_object *object = hm_new(f->m, &pair_type);
@@ -202,12 +232,14 @@ static void check_resurrection(struct fixture *f, const struct hm_type *type, bo
     finalizing.resurrect = true;
     struct hm_object *object = hm_new(f->m, type);
     struct hm_object *cargo = NULL;
+    hm_root(f->m, &object);
     if (type->slots) {
         cargo = hm_new(f->m, &pair_type);
         hm_store(f->m, cargo, 0, cyclic ? object : NULL);
         hm_init_store(f->m, object, 0, cargo);
     }
     finalizing.kept = object;
+    hm_unroot(f->m, 1);
     drop_kept(f->m);
     int expected = can(HM_GC_FREES) ? 1 : 0;
     assert_int_equal(finalizing.runs, expected);
@@ -228,7 +260,8 @@ static void test_finalizer_runs_once_though_it_resurrects(void **state) {
         check_resurrection(f, &finalized_type, true);
     hm_unroot(f->m, 1);
     fixture_close(f);
-    assert_int_equal(f->heap.live_blocks, 0);
+    if (can(HM_GC_FREES) || finds_all())
+        assert_int_equal(f->heap.live_blocks, 0);
 }
 
 static void test_close_runs_no_finalizer(void **state) {
@@ -247,6 +280,7 @@ static const struct hm_type link_type = {.name = "link", .slots = 1};
 static struct hm_object *deep_list(struct hm_mutator *m, const struct hm_type *type, int length,
                                    struct hm_object **last) {
     struct hm_object *list = NULL;
+    hm_root(m, &list);
     for (int i = 0; i < length; i++) {
         struct hm_object *object = hm_new(m, type);
         assert_non_null(object);
@@ -255,6 +289,7 @@ static struct hm_object *deep_list(struct hm_mutator *m, const struct hm_type *t
         if (i == 0)
             *last = object;
     }
+    hm_unroot(m, 1);
     return list;
 }
 

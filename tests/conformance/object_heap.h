@@ -104,7 +104,7 @@ static void heap_close(struct hm_heap *heap) {
 }
 
 /* Whether an object that was live once still is. */
-static bool is_live(const struct hm_object *object) {
+static inline bool is_live(const struct hm_object *object) {
     return (uintptr_t)object->type != 0xDDDDDDDDDDDDDDDDu;
 }
 
@@ -139,7 +139,7 @@ static void note_end(void *arg, int generation, uint64_t visited, uint64_t freed
 }
 
 /* Every parameter at its default, nothing open yet but the heap. */
-static void fixture_prepare(struct fixture *f, const struct hm_collector *collector) {
+static inline void fixture_prepare(struct fixture *f, const struct hm_collector *collector) {
     *f = (struct fixture){.collector = collector,
                           .events = {.pause_begin = note_begin, .pause_end = note_end, .arg = f}};
     const struct hm_param *p = collector->params;
@@ -148,7 +148,7 @@ static void fixture_prepare(struct fixture *f, const struct hm_collector *collec
     heap_open(&f->heap, &f->memory);
 }
 
-static int fixture_try_open(struct fixture *f) {
+static inline int fixture_try_open(struct fixture *f) {
     const struct hm_gc_options options = {
         .params = f->params, .memory = &f->memory, .events = &f->events, .mutators = 1};
     int bad = f->collector->open(&f->gc, &options);
@@ -157,18 +157,18 @@ static int fixture_try_open(struct fixture *f) {
     return bad;
 }
 
-static void fixture_open(struct fixture *f) {
+static inline void fixture_open(struct fixture *f) {
     assert_int_equal(fixture_try_open(f), 0);
     assert_non_null(f->m);
 }
 
-static struct hm_gc_stats fixture_stats(struct fixture *f) {
+static inline struct hm_gc_stats fixture_stats(struct fixture *f) {
     struct hm_gc_stats s;
     f->collector->stats(f->gc, &s);
     return s;
 }
 
-static void fixture_close(struct fixture *f) {
+static inline void fixture_close(struct fixture *f) {
     assert_int_equal(f->pausing, 0);
     f->collector->detach(f->m);
     f->collector->close(f->gc);

@@ -1,75 +1,6 @@
 /* The rules of CPython 3.11's cycle collector, one by one; the numbers are those that it gives
  * itself. */
-#define HM_COLLECTOR_HEADER "collectors/generational.h"
-#include "harness/plan/registry.h"
-#include "tests/conformance/object_heap.h"
-
-/* The indexes of the words of `auto`. */
-enum automatic {
-    ON,
-    OFF,
-};
-
-static struct fixture fixture;
-
-static const struct hm_type leaf_type = {.name = "leaf", .payload_bytes = 8};
-static const struct hm_type list_type = {.name = "list", .variable = true};
-
-static struct hm_mutator *open_with(int64_t threshold0, int64_t threshold1, int64_t threshold2,
-                                    enum automatic automatic) {
-    fixture_prepare(&fixture, hm_collector_find("generational"));
-    fixture.params[0].number = threshold0;
-    fixture.params[1].number = threshold1;
-    fixture.params[2].number = threshold2;
-    fixture.params[3].number = automatic;
-    fixture_open(&fixture);
-    return fixture.m;
-}
-
-static struct hm_mutator *open_manual(void) {
-    return open_with(700, 10, 10, OFF);
-}
-
-static struct hm_object *new_self_cycle(struct hm_mutator *m) {
-    struct hm_object *list = hm_new_array(m, &list_type, 1);
-    hm_store(m, list, 0, list);
-    return list;
-}
-
-static void leak_self_cycles(struct hm_mutator *m, int count) {
-    while (count--)
-        hm_release(m, new_self_cycle(m));
-}
-
-/* A ring whose first element the caller owns. */
-static struct hm_object *new_ring(struct hm_mutator *m, int count) {
-    struct hm_object *first = hm_new_array(m, &list_type, 1);
-    struct hm_object *last = first;
-    while (--count) {
-        struct hm_object *next = hm_new_array(m, &list_type, 1);
-        hm_init_store(m, last, 0, next);
-        last = next;
-    }
-    hm_store(m, last, 0, first);
-    return first;
-}
-
-/* @return the generation that an object is in, or -1 */
-static int generation_of(const struct hm_mutator *m, const struct hm_object *object) {
-    for (int g = 0; g < HM_GENERATIONS; g++) {
-        const struct hm_gc_head *list = &m->generations[g].list;
-        for (struct hm_gc_head *h = hm_gc_next(list); h != list; h = hm_gc_next(h))
-            if (hm_gc_object_of(h) == object)
-                return g;
-    }
-    return -1;
-}
-
-static void expect_counts(const struct hm_mutator *m, int64_t a, int64_t b, int64_t c) {
-    assert_int_equal(m->generations[0].count, a);
-    assert_int_equal(m->generations[1].count, b);
-    assert_int_equal(m->generations[2].count, c);
-}
+#include "tests/unit/generational_open.h"
 
 /* ---- When it collects ---- */
 
@@ -244,10 +175,10 @@ static void test_survivors_move_up(void **state) {
     struct hm_mutator *m = open_manual();
     struct hm_object *list = hm_new_array(m, &list_type, 1);
     static const int expected[] = {1, 2, 2};
-    assert_int_equal(generation_of(m, list), 0);
+    assert_int_equal(generation_of(list), 0);
     for (int g = 0; g < HM_GENERATIONS; g++) {
         hm_collect(m, g);
-        assert_int_equal(generation_of(m, list), expected[g]);
+        assert_int_equal(generation_of(list), expected[g]);
     }
     hm_release(m, list);
     fixture_close(&fixture);
@@ -270,7 +201,7 @@ static struct hm_object *new_in_generation(struct hm_mutator *m, int generation)
     struct hm_object *list = hm_new_array(m, &list_type, 2);
     for (int g = 0; g < generation; g++)
         hm_collect(m, g);
-    assert_int_equal(generation_of(m, list), generation);
+    assert_int_equal(generation_of(list), generation);
     return list;
 }
 
@@ -360,7 +291,7 @@ static void test_resurrected_by_a_collection_is_in_the_older_generation(void **s
     struct hm_object *object = new_saved_cycle(m);
     hm_release(m, object);
     assert_int_equal(hm_collect(m, 0), 0);
-    assert_int_equal(generation_of(m, object), 1);
+    assert_int_equal(generation_of(object), 1);
     hm_release(m, saved[0]);
     assert_int_equal(hm_collect(m, 1), 1);
     fixture_close(&fixture);
@@ -374,7 +305,7 @@ static void test_resurrected_by_counting_is_in_the_youngest_generation(void **st
     hm_collect(m, 1);
     hm_release(m, object);
     assert_ptr_equal(saved[0], object);
-    assert_int_equal(generation_of(m, object), 0);
+    assert_int_equal(generation_of(object), 0);
     hm_release(m, object);
     assert_int_equal(finalizer_runs, 1);
     fixture_close(&fixture);
@@ -459,9 +390,9 @@ static void test_what_clear_does_not_kill_moves_to_the_older_generation(void **s
     hm_store(m, object, 0, object);
     hm_release(m, object);
     assert_int_equal(hm_collect(m, 0), 1);
-    assert_int_equal(generation_of(m, object), 1);
+    assert_int_equal(generation_of(object), 1);
     assert_int_equal(hm_collect(m, 1), 1);
-    assert_int_equal(generation_of(m, object), 2);
+    assert_int_equal(generation_of(object), 2);
     hm_store(m, object, 0, NULL);
     assert_int_equal(fixture_stats(&fixture).freed_objects, 1);
     fixture_close(&fixture);
