@@ -24,6 +24,23 @@ static inline void hm_adopt(struct hm_mutator *m, struct hm_object *object, uint
     hm_release(m, value);
 }
 
+/** The nodes of a tree that nobody will look at again. NULL is allowed. */
+static inline void hm_tree_dispose(struct hm_mutator *m, struct hm_object *node) {
+    if (!HM_DISPOSES || !node)
+        return;
+    struct hm_object *left = hm_load(node, 0);
+    struct hm_object *right = hm_load(node, 1);
+    hm_dispose(m, node);
+    hm_tree_dispose(m, left);
+    hm_tree_dispose(m, right);
+}
+
+/** Give up the last reference to a tree, in a variable that may be rooted. NULL is allowed. */
+static inline void hm_tree_drop(struct hm_mutator *m, struct hm_object **variable) {
+    hm_tree_dispose(m, *variable);
+    hm_drop(m, variable);
+}
+
 static inline uint64_t hm_tree_nodes(unsigned depth) {
     return ((uint64_t)2 << depth) - 1;
 }
@@ -39,6 +56,7 @@ static inline uint64_t hm_tree_count(struct hm_object *node) {
  *  @return the root, owned by the caller; NULL: out of memory, and nothing is held */
 static inline struct hm_object *hm_tree_grow(struct hm_mutator *m, const struct hm_type *type,
                                              unsigned depth) {
+    hm_safepoint(m);
     if (depth == 0)
         return hm_new(m, type);
     struct hm_object *left = NULL;
@@ -55,8 +73,8 @@ static inline struct hm_object *hm_tree_grow(struct hm_mutator *m, const struct 
         hm_init_store(m, node, 0, left);
         hm_init_store(m, node, 1, right);
     } else {
-        hm_drop(m, &right);
-        hm_drop(m, &left);
+        hm_tree_drop(m, &right);
+        hm_tree_drop(m, &left);
     }
     hm_unroot(m, 2);
     return node;

@@ -101,6 +101,7 @@ static bool populate(struct hm_mutator *m, struct hm_object *node, unsigned dept
     if (depth == 0)
         return true;
     for (uint32_t side = LEFT; side <= RIGHT; side++) {
+        hm_safepoint(m);
         struct hm_object *child = hm_new(m, &node_type);
         if (!child)
             return false;
@@ -112,12 +113,13 @@ static bool populate(struct hm_mutator *m, struct hm_object *node, unsigned dept
 
 /* Make a tree from the root down. @return the root, owned by the caller, or NULL: out of memory */
 static struct hm_object *make_top_down(struct hm_mutator *m, unsigned depth) {
+    hm_safepoint(m);
     struct hm_object *root = hm_new(m, &node_type);
     if (!root)
         return NULL;
     hm_root(m, &root);
     if (!populate(m, root, depth))
-        hm_drop(m, &root);
+        hm_tree_drop(m, &root);
     hm_unroot(m, 1);
     return root;
 }
@@ -136,7 +138,7 @@ __attribute__((noinline)) static bool make_trees(struct hm_run *run, make_fn *ma
         if (!tree)
             return false;
         run->checksum += hm_tree_nodes(depth);
-        hm_release(run->mutator, tree);
+        hm_tree_drop(run->mutator, &tree);
     }
     return true;
 }
@@ -189,8 +191,10 @@ static bool run_program(struct hm_run *run) {
     done = done && make_all_depths(run);
     if (done)
         look_at(run, tree, array);
+    if (HM_DISPOSES && array)
+        hm_dispose(m, array);
     hm_drop(m, &array);
-    hm_drop(m, &tree);
+    hm_tree_drop(m, &tree);
     hm_unroot(m, 2);
     return done;
 }

@@ -79,12 +79,14 @@ static int setup(struct hm_run *run) {
  *  @return nodes made; fewer than asked when memory ran out */
 static uint64_t make_ring(struct hm_mutator *m, const struct hm_type *type, struct hm_object *list,
                           uint32_t index, uint64_t nodes) {
+    hm_safepoint(m);
     struct hm_object *first = hm_new(m, type);
     if (!first)
         return 0;
     hm_adopt(m, list, index, first);
     struct hm_object *last = first;
     for (uint64_t made = 1; made < nodes; made++) {
+        hm_safepoint(m);
         struct hm_object *node = hm_new(m, type);
         if (!node)
             return made;
@@ -95,6 +97,27 @@ static uint64_t make_ring(struct hm_mutator *m, const struct hm_type *type, stru
     hm_store(m, last, NEXT, first);
     hm_store(m, first, PREV, last);
     return nodes;
+}
+
+/* The nodes of a ring that nobody will look at again; it may not be closed yet. NULL is allowed. */
+static void dispose_ring(struct hm_mutator *m, struct hm_object *first) {
+    struct hm_object *next = first ? hm_load(first, NEXT) : NULL;
+    while (next && next != first) {
+        struct hm_object *node = next;
+        next = hm_load(node, NEXT);
+        hm_dispose(m, node);
+    }
+    if (first)
+        hm_dispose(m, first);
+}
+
+/* Give up the last reference to the list of all rings, in a variable that may be rooted. */
+static void drop_rings(struct hm_mutator *m, struct hm_object **variable) {
+    struct hm_object *list = *variable;
+    for (uint32_t i = 0; HM_DISPOSES && i < hm_length(list); i++)
+        dispose_ring(m, hm_load(list, i));
+    hm_dispose(m, list);
+    hm_drop(m, variable);
 }
 
 /* @return a list of all rings, owned by the caller, or NULL: out of memory, and nothing is held */
@@ -116,7 +139,7 @@ __attribute__((noinline)) static struct hm_object *make_rings(struct hm_run *run
     if (made == nodes)
         run->checksum = run->checksum * 31 + sum;
     else
-        hm_drop(m, &list);
+        drop_rings(m, &list);
     hm_unroot(m, 1);
     return list;
 }
@@ -126,7 +149,7 @@ static uint64_t run_units(struct hm_run *run, uint64_t units) {
         struct hm_object *list = make_rings(run);
         if (!list)
             return done;
-        hm_release(run->mutator, list);
+        drop_rings(run->mutator, &list);
         if (run->params[PARAM_COLLECT].number == COLLECT_END)
             hm_collect(run->mutator, 2);
     }
@@ -160,7 +183,7 @@ static const char *verify(struct hm_run *run) {
     for (uint32_t i = 0; i < hm_length(list); i++)
         if (walk_ring(hm_load(list, i)) != (uint64_t)run->params[PARAM_NODES].number)
             broken = "a ring is not as it was made";
-    hm_drop(run->mutator, &list);
+    drop_rings(run->mutator, &list);
     hm_unroot(run->mutator, 1);
     hm_collect(run->mutator, 2);
     run->checksum = checksum;

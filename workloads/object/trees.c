@@ -67,7 +67,7 @@ __attribute__((noinline)) static bool plant(struct hm_run *run, unsigned depth, 
         if (!tree)
             return false;
         nodes += hm_tree_count(tree);
-        hm_release(run->mutator, tree);
+        hm_tree_drop(run->mutator, &tree);
     }
     report(run, nodes);
     return true;
@@ -84,7 +84,7 @@ static bool run_program(struct hm_run *run, unsigned max_depth) {
         done = plant(run, depth, trees_of_depth(depth, max_depth));
     if (done)
         report(run, hm_tree_count(long_lived));
-    hm_drop(m, &long_lived);
+    hm_tree_drop(m, &long_lived);
     hm_unroot(m, 1);
     return done;
 }

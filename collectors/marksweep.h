@@ -1,0 +1,146 @@
+/* The mutator's half of `marksweep`: allocate until the heap has grown to its limit, and register roots.
+ *
+ * Words
+ *   log         where the objects are: their addresses in pages, as the allocator below can be any.
+ *               Objects with a finalizer, targets of weak references and these themselves are in a log
+ *               of their own, `special`, so that their passes look at nobody else.
+ *   epoch       changes with each marking. An object is marked if its count is the epoch.
+ *   limit       an allocation collects when it would take the bytes allocated since open beyond it.
+ *   lost root   a variable that could not be registered because memory was out. As long as there is
+ *               one nothing is collected.
+ *
+ * Invariant: between collections all objects are marked; an unmarked one is garbage that a collection
+ * has found. */
+#ifndef HM_COLLECTORS_MARKSWEEP_H
+#define HM_COLLECTORS_MARKSWEEP_H
+
+#include "collectors/collector.h"
+#include "collectors/object_log.h"
+#include "collectors/own_objects.h"
+#include "collectors/safepoint.h"
+#include "collectors/weak.h"
+#include "collectors/whole.h"
+
+#include <errno.h>
+
+#define HM_MARKSWEEP_FEW 64
+/* What an object costs beside its own bytes: its address in a log. */
+#define HM_MARKSWEEP_ENTRY sizeof(struct hm_object *)
+
+struct hm_mutator {
+    uint64_t allocated_bytes;
+    uint64_t limit_bytes;
+    struct hm_log plain, special;
+    struct hm_memory memory;
+    uint64_t allocated_objects;
+    uint32_t epoch;
+    size_t roots_used, roots_capacity; /* used is above capacity when there are lost roots */
+    struct hm_object ***roots;
+    struct hm_object **few_roots[HM_MARKSWEEP_FEW]; /* the first memory of `roots` */
+    struct hm_log immortals;
+    struct hm_whole whole;
+    uint64_t heap_factor;
+    uint64_t min_bytes;
+    uint64_t freed_objects;
+    uint64_t freed_bytes;
+};
+
+/** Slow path of hm_new: the limit is reached. Collects, if that is allowed. */
+void hm_marksweep_overflow(struct hm_mutator *m);
+/** Slow path of hm_new: the log is full. @return false with ENOMEM, even after a collection */
+bool hm_marksweep_extend(struct hm_mutator *m, struct hm_log *log);
+/** Slow path of hm_new: no memory. One collection and one retry. @return a block, and the log is not
+ *  full; or NULL with ENOMEM */
+void *hm_marksweep_retry(struct hm_mutator *m, struct hm_log *log, size_t bytes);
+/** Slow path of hm_root: more room for roots, or a lost root. */
+void hm_marksweep_root(struct hm_mutator *m, struct hm_object **variable);
+int64_t hm_marksweep_collect(struct hm_mutator *m);
+
+static inline bool hm_marksweep_is_special(const struct hm_type *type) {
+    return type->finalize || type->weakable || type->weak;
+}
+
+static inline struct hm_object *hm_marksweep_new(struct hm_mutator *m, const struct hm_type *type,
+                                                 uint32_t length) {
+    struct hm_log *log = hm_marksweep_is_special(type) ? &m->special : &m->plain;
+    size_t bytes = hm_object_bytes(type, length);
+    if (m->allocated_bytes + bytes > m->limit_bytes)
+        hm_marksweep_overflow(m);
+    if (hm_log_is_full(log) && !hm_marksweep_extend(m, log))
+        return NULL;
+    void *block = hm_malloc(&m->memory, bytes);
+    if (!block && !(block = hm_marksweep_retry(m, log, bytes)))
+        return NULL;
+    m->allocated_objects++;
+    m->allocated_bytes += bytes + HM_MARKSWEEP_ENTRY;
+    struct hm_object *object = hm_object_init(block, type, m->epoch, length);
+    hm_log_append(log, object);
+    return object;
+}
+
+static inline struct hm_object *hm_new(struct hm_mutator *m, const struct hm_type *type) {
+    return hm_marksweep_new(m, type, type->slots);
+}
+
+static inline struct hm_object *hm_new_array(struct hm_mutator *m, const struct hm_type *type,
+                                             uint32_t length) {
+    if (length <= HM_LENGTH_MAX)
+        return hm_marksweep_new(m, type, length);
+    errno = ENOMEM;
+    return NULL;
+}
+
+static inline void hm_init_store(struct hm_mutator *m, struct hm_object *object, uint32_t slot,
+                                 struct hm_object *value) {
+    (void)m;
+    hm_slots(object)[slot] = value;
+}
+
+static inline void hm_store(struct hm_mutator *m, struct hm_object *object, uint32_t slot,
+                            struct hm_object *value) {
+    (void)m;
+    hm_slots(object)[slot] = value;
+}
+
+static inline void hm_retain(struct hm_mutator *m, struct hm_object *object) {
+    (void)m;
+    (void)object;
+}
+
+static inline void hm_release(struct hm_mutator *m, struct hm_object *object) {
+    (void)m;
+    (void)object;
+}
+
+static inline void hm_root(struct hm_mutator *m, struct hm_object **variable) {
+    if (m->roots_used < m->roots_capacity)
+        m->roots[m->roots_used++] = variable;
+    else
+        hm_marksweep_root(m, variable);
+}
+
+static inline void hm_unroot(struct hm_mutator *m, unsigned count) {
+    m->roots_used -= count;
+}
+
+static inline int64_t hm_collect(struct hm_mutator *m, int generation) {
+    (void)generation;
+    return hm_marksweep_collect(m);
+}
+
+/* It is a root from now on. */
+static inline bool hm_immortalize(struct hm_mutator *m, struct hm_object *object) {
+    if (hm_log_is_full(&m->immortals) && !hm_log_extend(&m->immortals, &m->memory))
+        return false;
+    hm_log_append(&m->immortals, object);
+    return true;
+}
+
+#define HM_DISPOSES 0
+
+static inline void hm_dispose(struct hm_mutator *m, struct hm_object *object) {
+    (void)m;
+    (void)object;
+}
+
+#endif
