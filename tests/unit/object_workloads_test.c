@@ -1,9 +1,10 @@
-/* trees, rings and gcbench on every collector: the counts that are known, the same checksum
+/* trees, rings, gcbench and graph on every collector: the counts that are known, the same checksum
  * everywhere, every reference given up, also when memory runs out. */
 #include "allocators/libc.h"
 #include "harness/plan/registry.h"
 #include "tests/unit/counting_heap.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,6 +26,7 @@ struct example {
     uint64_t extra; /* objects of a unit that are no nodes */
     bool cyclic;
     bool waits; /* for the collector's thresholds */
+    bool keeps; /* what the first unit has made */
 };
 
 static const struct example examples[] = {
@@ -32,6 +34,15 @@ static const struct example examples[] = {
     {"rings", {{"rings", 10}, {"nodes", 7}, {"payload", 1}}, .extra = 1, .cyclic = true},
     {"rings", {{"nodes", 1}, {"collect", 1}}, .extra = 1, .cyclic = true, .waits = true},
     {"gcbench", {{"stretch", 6}, {"long", 5}, {"min", 1}, {"max", 5}, {"array", 2}}, .extra = 1},
+    {"graph", {{"shape", 0}, {"order", 1}, {"objects", 100}}, .extra = 1, .keeps = true},
+    {"graph", {{"shape", 1}, {"order", 1}, {"objects", 100}}, .extra = 1, .keeps = true},
+    {"graph", {{"shape", 2}, {"order", 0}, {"objects", 100}}, 1, .cyclic = true, .keeps = true},
+    {"graph", {{"shape", 0}, {"objects", 90}, {"what", 1}}, .extra = 1, .cyclic = true},
+    {"graph", {{"shape", 1}, {"objects", 18}, {"what", 1}}, .extra = 1, .cyclic = true},
+    {"graph", {{"shape", 1}, {"order", 1}, {"objects", 97}, {"what", 1}}, 1, .cyclic = true},
+    {"graph", {{"shape", 2}, {"order", 1}, {"objects", 90}, {"what", 1}}, 1, .cyclic = true},
+    {"graph", {{"shape", 0}, {"order", 1}, {"objects", 100}, {"what", 2}}, .extra = 1},
+    {"graph", {{"shape", 1}, {"objects", 100}, {"what", 2}}, .extra = 1},
 };
 enum {
     EXAMPLES = sizeof examples / sizeof *examples,
@@ -115,18 +126,28 @@ static struct hm_gc_stats stats_of(const struct cell *cell) {
     return stats;
 }
 
+/* Objects that are not freed, and that the workload does not use. */
 static uint64_t unfreed(const struct cell *cell) {
     struct hm_gc_stats stats = stats_of(cell);
-    return stats.allocated_objects - stats.freed_objects;
+    uint64_t live = cell->workload->live_objects ? cell->workload->live_objects(&cell->run) : 0;
+    return stats.allocated_objects - stats.freed_objects - live;
 }
 
-/* Whether all that a unit has dropped is freed by the end of the unit: at once when it is acyclic
- * and the collector counts references, by the explicit collection when it is cyclic. */
+/* Whether all that a unit has dropped is freed by the end of the unit: at once when the workload
+ * disposes of it, or when it is acyclic and the collector counts references; by the explicit collection
+ * when it is cyclic. */
 static bool frees_by_end(const struct cell *cell, const struct example *example) {
     const char *name = cell->collector->name;
+    static const char *const counting[] = {"refcount",     "refcount_atomic", "refcount_biased",
+                                           "generational", "trial",           "cpython"};
+    if (strcmp(name, "manual") == 0)
+        return true;
     if (example->cyclic)
         return cell->collector->caps & HM_GC_CYCLES && !example->waits;
-    return strcmp(name, "refcount") == 0 || strcmp(name, "generational") == 0;
+    for (size_t i = 0; i < sizeof counting / sizeof *counting; i++)
+        if (strcmp(name, counting[i]) == 0)
+            return true;
+    return false;
 }
 
 typedef void check_fn(const struct example *example, const struct hm_collector *collector);
@@ -202,7 +223,7 @@ static void check_operations(const struct example *example, const struct hm_coll
     uint64_t before = stats_of(&cell).allocated_objects;
     assert_int_equal(cell.workload->run(&cell.run, 3), 3);
     assert_int_equal(stats_of(&cell).allocated_objects - before,
-                     3 * (ops_per_unit(&cell) + example->extra));
+                     (example->keeps ? 1 : 3) * (ops_per_unit(&cell) + example->extra));
     close_cell(&cell);
 }
 
@@ -253,6 +274,8 @@ static bool run_out_at(const struct example *example, const struct hm_collector 
 
 static void check_running_out(const struct example *example, const struct hm_collector *collector) {
     uint64_t n = 1;
+    if (collector->caps & HM_GC_OWN_MEMORY)
+        return;
     while (!run_out_at(example, collector, n))
         n += n < 150 ? 1 : 997;
     assert_in_range(n, 20, 30000);
@@ -263,9 +286,9 @@ static void test_memory_may_run_out_at_any_allocation(void **state) {
     for_each_pair(check_running_out);
 }
 
+/* One that takes its memory from the heap, and nothing for itself. */
 static const struct hm_collector *any_collector(void) {
-    size_t count;
-    return hm_collectors(&count)[0];
+    return hm_collector_find("refcount");
 }
 
 /* The output of the Benchmarks Game's program for argument 10, line by line. */
@@ -302,7 +325,8 @@ static void test_defaults_are_those_of_the_origin(void **state) {
     const struct {
         const char *name;
         uint64_t ops;
-    } known[] = {{"trees", 135854}, {"rings", 2100}, {"gcbench", gcbench_nodes()}};
+    } known[] = {
+        {"trees", 135854}, {"rings", 2100}, {"gcbench", gcbench_nodes()}, {"graph", 100000}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const struct hm_workload *workload = hm_workload_find(known[i].name);
         struct hm_value values[PARAMS];
@@ -338,6 +362,69 @@ static void test_payload_of_rings_is_in_each_node(void **state) {
     }
 }
 
+static bool is_graph(const struct example *example, int64_t what) {
+    const struct setting *last = &example->settings[PARAMS];
+    while (!(--last)->name)
+        ;
+    int64_t is = strcmp(last->name, "what") == 0 ? last->number : 0;
+    return strcmp(example->workload, "graph") == 0 && is == what;
+}
+
+/* Only the collection, or the death, is left for the clock. */
+static void check_prepared(const struct example *example, const struct hm_collector *collector) {
+    if (strcmp(example->workload, "graph") != 0)
+        return;
+    struct cell cell;
+    open_cell(&cell, example, collector, counted_memory(HM_SHAPE_HEAP));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(cell.workload->prepare(&cell.run), 0);
+        uint64_t before = stats_of(&cell).allocated_objects;
+        assert_int_equal(cell.workload->run(&cell.run, 1), 1);
+        assert_int_equal(stats_of(&cell).allocated_objects, before);
+    }
+    assert_null(cell.workload->verify(&cell.run));
+    close_cell(&cell);
+}
+
+static void test_a_prepared_unit_makes_no_object(void **state) {
+    (void)state;
+    for_each_pair(check_prepared);
+}
+
+/* A tracer finds the array that held the nodes while they were made, too. */
+static void check_found(const struct example *example, const struct hm_collector *collector) {
+    if (!(collector->caps & HM_GC_CYCLES) || !(is_graph(example, 0) || is_graph(example, 1)))
+        return;
+    struct cell cell;
+    open_cell(&cell, example, collector, counted_memory(HM_SHAPE_HEAP));
+    uint64_t garbage = is_graph(example, 1) ? ops_per_unit(&cell) : 0;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(cell.workload->prepare(&cell.run), 0);
+        uint64_t before = stats_of(&cell).collected;
+        assert_int_equal(cell.workload->run(&cell.run, 1), 1);
+        uint64_t found = stats_of(&cell).collected - before;
+        assert_in_range(found, garbage, garbage + 1);
+        assert_int_equal(unfreed(&cell), 0);
+    }
+    close_cell(&cell);
+}
+
+static void test_collection_of_a_graph_finds_all_of_it_or_nothing(void **state) {
+    (void)state;
+    for_each_pair(check_found);
+}
+
+static void test_list_with_links_back_can_not_die_of_its_counts(void **state) {
+    (void)state;
+    struct hm_value values[PARAMS];
+    const struct hm_workload *workload = hm_workload_variant("graph", 0, any_collector()->name);
+    set_defaults(values, workload->params);
+    values[0].number = 2; /* shape=dll */
+    values[3].number = 2; /* what=free */
+    struct hm_run run = {.params = values, .threads = 1};
+    assert_int_equal(workload->setup(&run), EINVAL);
+}
+
 /* What a failed test has left behind. */
 static int start(void **state) {
     (void)state;
@@ -357,6 +444,9 @@ int main(void) {
         cmocka_unit_test_setup(test_defaults_are_those_of_the_origin, start),
         cmocka_unit_test_setup(test_array_of_gcbench_is_one_block_of_doubles, start),
         cmocka_unit_test_setup(test_payload_of_rings_is_in_each_node, start),
+        cmocka_unit_test_setup(test_a_prepared_unit_makes_no_object, start),
+        cmocka_unit_test_setup(test_collection_of_a_graph_finds_all_of_it_or_nothing, start),
+        cmocka_unit_test_setup(test_list_with_links_back_can_not_die_of_its_counts, start),
     };
     return cmocka_run_group_tests_name("object_workloads", tests, NULL, NULL);
 }
