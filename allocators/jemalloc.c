@@ -30,10 +30,11 @@ static const struct hm_deviation deviations[] = {
      .what = "a realloc that is refused leaves errno as it was",
      .source = "src/jemalloc.c: label_oom of do_rallocx"},
     {.properties = "exhaustion",
-     .fault = "only [1-9]* blocks of 20000 bytes fit after cycle * of running out; at first there "
-              "were *|"
-              "only [1-9]* blocks of 65536 bytes fit after cycle * of running out; at first there "
-              "were *",
+     .fault =
+         "only [1-9][0-9][0-9]* blocks of 20000 bytes fit after cycle [1-9][0-9] of running out; "
+         "at first there were *|"
+         "only [1-9][0-9][0-9]* blocks of 65536 bytes fit after cycle [1-9][0-9] of running out; "
+         "at first there were *",
      .versions = "5.3.0",
      .what = "after running out with several sizes by turns, far fewer blocks fit than at first",
      .source = "pages that were freed stay apart until they decay; with "

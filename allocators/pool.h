@@ -33,7 +33,7 @@ struct hm_pool_census {
 
 /** Take stock by walking the pools and their free lists; the counters of the hot path are only
  *  compared with what was found, for `intact`.
- *  @param census  one entry for each class of 16 bytes up to `max`, or NULL. Not hot; no other
+ *  @param census  (max + 63) / 64 * 4 entries, in the order of the classes, or NULL. Not hot; no other
  *  thread may be inside the heap. */
 void hm_pool_check(const struct hm_heap *heap, struct hm_pool_account *out,
                    struct hm_pool_census *census);

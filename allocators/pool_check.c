@@ -137,7 +137,7 @@ void hm_pool_check(const struct hm_heap *root, struct hm_pool_account *out,
                    struct hm_pool_census *census) {
     *out = (struct hm_pool_account){.intact = true};
     if (census)
-        memset(census, 0, ((root->max + 15) >> HM_POOL_STEP_BITS) * sizeof *census);
+        memset(census, 0, ((root->max + 63) / 64 * 4) * sizeof *census);
     for (const struct hm_heap *heap = root; heap; heap = heap->next)
         check_heap(heap, out, census);
     struct tally tally = {out, census};

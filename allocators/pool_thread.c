@@ -278,8 +278,15 @@ static void own_count(struct hm_heap *own, uint64_t blocks, uint64_t bytes) {
     own->inner_bytes += bytes;
 }
 
+/* The thread's heap if it has one. A free makes none: the C library frees on behalf of threads whose
+ * destructors have run, and a heap made then would never be given back. */
+static struct hm_heap *existing_own(struct hm_heap *root) {
+    return last_used.serial == root->serial ? last_used.heap
+                                            : pthread_getspecific(root->threads.key);
+}
+
 static void thread_count(struct hm_heap *root, uint64_t blocks, uint64_t bytes) {
-    struct hm_heap *own = own_of(root);
+    struct hm_heap *own = existing_own(root);
     if (own) {
         own_count(own, blocks, bytes);
         return;
@@ -359,13 +366,6 @@ static void *thread_malloc(struct hm_heap *root, size_t size) {
         return find_and_take(root, size);
     struct hm_heap *own = last_used.heap;
     return is_small(own, size) ? take_cached(own, size) : thread_take_inner(root, size);
-}
-
-/* The thread's heap if it has one. A free makes none: the C library frees on behalf of threads whose
- * destructors have run, and a heap made then would never be given back. */
-static struct hm_heap *existing_own(struct hm_heap *root) {
-    return last_used.serial == root->serial ? last_used.heap
-                                            : pthread_getspecific(root->threads.key);
 }
 
 /* A block of the inner heap, or any block by a thread that has not used the root last. */

@@ -239,6 +239,24 @@ static void test_blocks_of_an_ended_thread_go_back_to_the_system_when_freed(void
     closed(&legacy.memory);
 }
 
+static void *free_one(void *block) {
+    hm_free(&legacy.memory, block);
+    return NULL;
+}
+
+static void test_thread_that_only_frees_gets_no_heap(void **state) {
+    const size_t sizes[] = {100, 100000}; /* of the pool, and of the inner heap */
+    (void)state;
+    inherit(0);
+    for (size_t i = 0; i < 2; i++) {
+        void *block = hm_malloc(&legacy.memory, sizes[i]);
+        uint64_t before = stats_of(&legacy.memory).metadata_bytes;
+        run_thread(free_one, block);
+        assert_int_equal(stats_of(&legacy.memory).metadata_bytes, before);
+    }
+    closed(&legacy.memory);
+}
+
 static void test_heap_of_an_ended_thread_is_adopted(void **state) {
     (void)state;
     inherit(100);
@@ -468,6 +486,7 @@ int main(void) {
         cmocka_unit_test(test_consumer_frees_what_the_producer_allocates),
         cmocka_unit_test(test_four_threads_mingle_their_blocks),
         cmocka_unit_test(test_blocks_of_an_ended_thread_go_back_to_the_system_when_freed),
+        cmocka_unit_test(test_thread_that_only_frees_gets_no_heap),
         cmocka_unit_test(test_heap_of_an_ended_thread_is_adopted),
         cmocka_unit_test(test_generations_of_threads_have_a_bounded_footprint),
         cmocka_unit_test(test_owner_that_runs_dry_takes_back_what_others_freed),

@@ -25,7 +25,11 @@
  *   taken <= written <= taken + queue. Both have moved equally far when both were asked for as many
  *   units and had memory: the queue is empty then.
  *   A producer that runs out of memory stops its lane for good: the consumer takes what is in the
- *   queue, and leaves. The threads of a pair have to run at the same time. */
+ *   queue, and leaves. The threads of a pair have to run at the same time.
+ *
+ * Not checked: what a block holds when it reaches the consumer, who would have to read what the
+ * original only frees. Producers look at a batch of their own after the run; `heapmark verify` has
+ * properties for blocks that cross threads. */
 #include "workloads/sizes.h"
 #include "workloads/workload.h"
 
