@@ -19,7 +19,7 @@
 
 #include <stdbool.h>
 
-#define HM_ALLOCATOR_ABI 2
+#define HM_ALLOCATOR_ABI 3
 
 #define HM_VERSION_BYTES 32
 
@@ -152,6 +152,9 @@ struct hm_allocator {
     /** What these values of the parameters, each of which is in its range, contradict each other in:
      *  one line without the part's name. NULL: nothing; as a member: there is nothing to check. */
     const char *(*conflict)(const struct hm_value *params);
+    /** Whether these values of the parameters leave one thread only, in spite of HM_CAP_THREADS; open
+     *  then refuses more than one with EINVAL. NULL: none do. */
+    bool (*alone)(const struct hm_value *params);
 };
 
 /* The hot calls. A heap workload is compiled once for each shape, with HM_SHAPE set to it, so that

@@ -404,11 +404,25 @@ static const struct hm_param params[] = {
 
 static const char *find_conflict(const struct hm_value *values) {
     bool shared = values[PARAM_BACKING].number == HM_BACKING_SHARED;
+    int64_t align = values[PARAM_ALIGN].number;
+    int64_t granules = values[PARAM_SIZE].number / align;
+    if (align & (align - 1))
+        return "align must be a power of two";
+    if (granules == 0)
+        return "size must be at least one granule of `align` bytes";
+    if (granules > HM_MAX_GRANULES)
+        return "size must be at most 2^32 - 2 granules of `align` bytes";
     if (values[PARAM_LOCK].number == LOCK_PROCESS && !shared)
         return "lock=process needs backing=shared: private memory is each process's own";
     if (values[PARAM_LOCK].number == LOCK_MUTEX && shared)
         return "lock=mutex needs backing=private: it does not keep processes apart";
     return NULL;
+}
+
+/* Memory that is shared may have users who keep out of each other's way by themselves. */
+static bool is_alone(const struct hm_value *values) {
+    return values[PARAM_LOCK].number == LOCK_NONE &&
+           values[PARAM_BACKING].number == HM_BACKING_PRIVATE;
 }
 
 static enum lock lock_of(const struct hm_heap_options *options) {
@@ -434,8 +448,7 @@ static int open_heap(struct hm_memory *out, const struct hm_heap_options *option
     enum hm_backing backing = (enum hm_backing)values[PARAM_BACKING].number;
     uint64_t align = (uint64_t)values[PARAM_ALIGN].number;
     uint64_t granules = (uint64_t)values[PARAM_SIZE].number / align;
-    if ((align & (align - 1)) || granules == 0 || granules > HM_MAX_GRANULES ||
-        find_conflict(values))
+    if (find_conflict(values) || (options->threads > 1 && is_alone(values)))
         return EINVAL;
     struct hm_heap *heap = hm_map_lazily(sizeof *heap, backing);
     if (!heap)
@@ -473,5 +486,6 @@ static const struct hm_allocator first_fit = {
     .walk = walk,
     .fork = keep_across_fork,
     .conflict = find_conflict,
+    .alone = is_alone,
 };
 HM_REGISTER(hm_allocator, first_fit);

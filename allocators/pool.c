@@ -143,12 +143,23 @@ static int64_t max_of(const struct hm_heap_options *options) {
                : CPYTHON_MAX;
 }
 
-static bool are_valid(const struct hm_heap_options *options) {
-    const struct hm_value *values = options->params;
+/* What max_of chooses by itself always fits. */
+static const char *find_conflict(const struct hm_value *values) {
     int64_t arena = values[PARAM_ARENA].number;
     int64_t pool = values[PARAM_POOL].number;
-    return is_power_of_two(arena) && is_power_of_two(pool) && 4 * pool <= arena &&
-           4 * max_of(options) <= pool && !(lock_of(options) == LOCK_NONE && options->threads > 1);
+    if (!is_power_of_two(arena))
+        return "arena must be a power of two";
+    if (!is_power_of_two(pool))
+        return "pool must be a power of two";
+    if (4 * pool > arena)
+        return "pool must be at most a quarter of an arena";
+    if (4 * values[PARAM_MAX].number > pool)
+        return "max must be at most a quarter of a pool";
+    return NULL;
+}
+
+static bool is_alone(const struct hm_value *values) {
+    return values[PARAM_LOCK].number == LOCK_NONE;
 }
 
 static size_t owned_bytes(unsigned arena_bits) {
@@ -227,7 +238,7 @@ static void unmap_root(struct hm_heap *heap) {
 static const struct hm_allocator hm_pool_allocator;
 
 static int open_heap(struct hm_memory *out, const struct hm_heap_options *options) {
-    if (!are_valid(options))
+    if (find_conflict(options->params) || (options->threads > 1 && is_alone(options->params)))
         return EINVAL;
     struct hm_heap *heap = map_root(options);
     if (!heap)
@@ -332,5 +343,7 @@ static const struct hm_allocator hm_pool_allocator = {
     .leave = leave_heap,
     .stats = read_stats,
     .fork = at_fork,
+    .conflict = find_conflict,
+    .alone = is_alone,
 };
 HM_REGISTER(hm_allocator, hm_pool_allocator);

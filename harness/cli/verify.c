@@ -233,6 +233,17 @@ static void tell_progress(const struct hm_arm *arm, const struct hm_property *pr
                 property ? property->name : "");
 }
 
+/* Where there is no terminal, each allocator is told of when it is done. */
+static void tell_arm(const struct hm_verify_report *r, const struct hm_verified *arm) {
+    if (isatty(STDERR_FILENO))
+        return;
+    fputs("heapmark verify: ", stderr);
+    if (arm->arm->missing[0])
+        fprintf(stderr, "missing: %s\n", arm->arm->missing);
+    else
+        hm_verify_print_counts(stderr, r, arm);
+}
+
 static void could_not_run(struct hm_finding *f, const struct hm_property *property) {
     *f = (struct hm_finding){.property = property,
                              .verdict = HM_CONFORM_COULD_NOT_RUN,
@@ -269,8 +280,11 @@ static int verify_all(struct verify *v, struct hm_error *error) {
     if (bad)
         return hm_fail(error, bad, "can not tell my own path: %s", strerror(bad));
     v->judge.program = v->program;
-    for (size_t i = 0; !bad && i < v->report.arm_count; i++)
+    for (size_t i = 0; !bad && i < v->report.arm_count; i++) {
         bad = verify_arm(v, &v->arms[i], error);
+        if (!bad)
+            tell_arm(&v->report, &v->arms[i]);
+    }
     tell_progress(NULL, NULL);
     return bad;
 }

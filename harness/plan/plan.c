@@ -268,7 +268,8 @@ static void say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
     if (!cell->skip[0] && cell->collector)
         say_collector_skip(plan, cell);
     if (g->threads > 1 && !cell->skip[0] && alone)
-        snprintf(cell->skip, sizeof cell->skip, "%s works on one thread only", alone->name);
+        snprintf(cell->skip, sizeof cell->skip, "%s works on one thread only%s", alone->name,
+                 hm_allocator_alone_why(alone));
 }
 
 static int add_cell(struct builder *b, struct hm_group *group, struct hm_arm *arm,

@@ -186,12 +186,17 @@ int hm_allocator_spec_parse(const char *text, struct hm_allocator_spec *out,
 
 const struct hm_allocator *hm_allocator_spec_alone(const struct hm_allocator_spec *spec) {
     for (unsigned i = 0; i < spec->count; i++) {
-        if (!(spec->parts[i]->caps & HM_CAP_THREADS))
-            return spec->parts[i];
+        const struct hm_allocator *part = spec->parts[i];
+        if (!(part->caps & HM_CAP_THREADS) || (part->alone && part->alone(spec->params[i].values)))
+            return part;
         if (spec->parts[i]->caps & HM_CAP_LOCKS)
             return NULL;
     }
     return NULL;
+}
+
+const char *hm_allocator_alone_why(const struct hm_allocator *alone) {
+    return alone->caps & HM_CAP_THREADS ? " with these parameters" : "";
 }
 
 /* A parameter may choose what is compiled into the workloads. */

@@ -51,6 +51,8 @@ int hm_workload_spec_parse(const char *text, struct hm_workload_spec *out, struc
 /** The first part of a stack that must not be used by several threads: the parts beneath a layer that
  * locks may be. @return NULL when there is none */
 const struct hm_allocator *hm_allocator_spec_alone(const struct hm_allocator_spec *spec);
+/** What to put behind its name: whether its parameters are why. Static storage. */
+const char *hm_allocator_alone_why(const struct hm_allocator *alone);
 
 /** Write all parameters as `key=value:key=value`, defaults included; "-" when there are none. */
 void hm_params_format(const struct hm_param *table, const struct hm_params *params, char *out,

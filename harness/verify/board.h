@@ -26,14 +26,15 @@ enum {
 };
 
 struct hm_board {
-    uint64_t ops;    /* progress; a process that does not raise it for too long is ended. Atomic. */
-    int verdict;     /* enum hm_conform; who sets it first has the word. Atomic. */
-    int ended;       /* the process came to the end of the property. Atomic. */
-    int phase;       /* of a misuse */
-    uint64_t steps;  /* operations of a shrunk script that were played. Atomic. */
-    double seconds;  /* that the counted operations took; 0 when they were not timed */
-    char at[160];    /* what is being tried, for the line of a crash */
-    char line[1200]; /* what broke, or a note */
+    uint64_t ops; /* progress; a process that does not raise it for too long is ended. Atomic. */
+    int verdict;  /* enum hm_conform; who sets it first has the word. Atomic. */
+    int ended;    /* the process came to the end of the property. Atomic. */
+    int phase;    /* of a misuse */
+    uint64_t refused;  /* of the operations, for want of room */
+    uint64_t steps;    /* operations of a shrunk script that were played. Atomic. */
+    double seconds;    /* that the counted operations took; 0 when they were not timed */
+    char at[160];      /* what is being tried, for the line of a crash */
+    char line[1200];   /* what broke, or a note */
     uint32_t deviated; /* bit i: entry i of hm_allocator.deviations was seen. Atomic. */
     char version[HM_VERSION_BYTES]; /* of the library, when one was seen */
     char script[8192];              /* the operations of a shrunk sequence, one a line */

@@ -1,6 +1,8 @@
 /* The verifying process: opens the heap and runs one property. */
 #include "harness/verify/child.h"
 
+#include "harness/verify/arena.h"
+
 #include "harness/cell/plugin.h"
 #include "harness/cell/proof.h"
 
@@ -116,6 +118,8 @@ static struct hm_board *map_board(void) {
 static void open_heap(struct hm_verify *v, const struct hm_verify_task *task) {
     const struct hm_allocator_spec *spec = &task->allocator;
     int bad = hm_memory_stack_open(v->stack, spec, task->property->threads);
+    if (bad == ENOTSUP && task->property->threads > 1)
+        hm_verify_unsupported(v, "it can not be opened for several threads");
     if (bad)
         hm_verify_fail(v, "can not open the heap: %s", strerror(bad));
     v->memory = hm_memory_stack_top(v->stack);
@@ -127,6 +131,7 @@ static void open_heap(struct hm_verify *v, const struct hm_verify_task *task) {
     bad = hm_memory_stack_enter(v->stack);
     if (bad)
         hm_verify_fail(v, "can not enter the heap: %s", strerror(bad));
+    hm_arena_measure(v, spec);
 }
 
 void hm_verify_child(const struct hm_verify_task *task) {
@@ -154,7 +159,8 @@ void hm_verify_child(const struct hm_verify_task *task) {
         hm_verify_fail(&v, "%s", error.line);
     const struct hm_allocator *alone = hm_allocator_spec_alone(spec);
     if (task->property->threads > 1 && alone)
-        hm_verify_unsupported(&v, "%s is not for several threads", alone->name);
+        hm_verify_unsupported(&v, "%s is not for several threads%s", alone->name,
+                              hm_allocator_alone_why(alone));
     open_heap(&v, task);
     if (task->shrink)
         task->property->shrink(&v);

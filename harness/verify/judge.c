@@ -262,6 +262,7 @@ static void judge_end(const struct hm_verifying *j, const struct process *p,
     if (board->version[0])
         snprintf(out->version, sizeof out->version, "%s", board->version);
     out->ops = board->ops;
+    out->refused = board->refused;
     out->seconds = board->seconds;
 }
 

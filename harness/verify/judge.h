@@ -22,6 +22,7 @@ struct hm_finding {
     uint32_t deviated;                     /* ..bit i for entry i; also if it failed besides */
     char version[HM_VERSION_BYTES];        /* of its library, if any was seen */
     uint64_t ops;                          /* that were timed */
+    uint64_t refused;                      /* of them: an arena had no room for it */
     double seconds;                        /* 0 when nothing was timed */
     char script[sizeof((struct hm_board *)0)->script]; /* of a failed random; "" for none */
     unsigned script_ops; /* of the shrunk script, even when it is too long to be kept */

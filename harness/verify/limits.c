@@ -13,6 +13,7 @@
 
 enum {
     BLOCKS = 1 << 15,
+    SMALLS = 1 << 14,         /* most small blocks that fill what the others left */
     EDGE = 64,                /* bytes at both ends of a block that are written */
     BUDGET_BYTES = 256 << 20, /* above what is mapped at the start; mimalloc maps 32 MiB at once */
 };
@@ -28,6 +29,8 @@ struct filling {
     char **blocks;
     size_t count;
     size_t size;
+    char **smalls; /* of EDGE bytes */
+    size_t small_count;
 };
 
 static size_t mapped_bytes(void) {
@@ -58,6 +61,29 @@ static void check_marks(const struct filling *f) {
                              hm_pattern_key(3, (uint32_t)i, 1)) < EDGE)
             hm_verify_fail(f->v, "block %zu of %zu bytes was changed when the memory ran out", i,
                            f->size);
+    for (size_t i = 0; i < f->small_count; i++)
+        if (hm_pattern_check(f->smalls[i], EDGE, hm_pattern_key(3, (uint32_t)i, 2)) < EDGE)
+            hm_verify_fail(f->v, "small block %zu was changed when the memory ran out", i);
+}
+
+static void must_be_enomem(const struct filling *f, size_t size) {
+    if (errno != ENOMEM)
+        hm_verify_fail(f->v, "out of memory, malloc(%zu) set errno to %d and not to ENOMEM", size,
+                       errno);
+}
+
+/* What is too small for one more of the others. */
+static void fill_rest(struct filling *f) {
+    for (f->small_count = 0; f->small_count < SMALLS; f->small_count++) {
+        errno = 0;
+        char *p = hm_malloc(f->v->memory, EDGE);
+        if (!p) {
+            must_be_enomem(f, EDGE);
+            return;
+        }
+        f->smalls[f->small_count] = p;
+        hm_pattern_fill(p, EDGE, hm_pattern_key(3, (uint32_t)f->small_count, 2));
+    }
 }
 
 static void fill_up(struct filling *f) {
@@ -71,9 +97,7 @@ static void fill_up(struct filling *f) {
     }
     if (f->count == BLOCKS)
         hm_verify_unsupported(f->v, "the arena is too large to be used up");
-    if (errno != ENOMEM)
-        hm_verify_fail(f->v, "out of memory, malloc(%zu) set errno to %d and not to ENOMEM",
-                       f->size, errno);
+    must_be_enomem(f, f->size);
 }
 
 static void free_range(struct filling *f, size_t from, size_t to) {
@@ -81,26 +105,39 @@ static void free_range(struct filling *f, size_t from, size_t to) {
         hm_free(f->v->memory, f->blocks[i]);
 }
 
-/* Fill it up, free half, ask for less. @return how many blocks there were */
-static size_t one_cycle(struct filling *f) {
-    fill_up(f);
-    check_marks(f);
-    free_range(f, 0, f->count / 2);
-    bool asks = f->count > 1 && !f->v->no_reuse;
-    void *smaller = asks ? hm_malloc(f->v->memory, f->size / 2) : NULL;
-    if (asks && !smaller)
+/* Half of the blocks are free. */
+static void *ask(const struct filling *f, size_t size) {
+    void *p = hm_malloc(f->v->memory, size);
+    if (!p)
         hm_verify_fail(f->v,
                        "after running out, %zu of %zu blocks of %zu bytes were freed, and "
                        "malloc(%zu) still gave NULL",
-                       f->count / 2, f->count, f->size, f->size / 2);
+                       f->count / 2, f->count, f->size, size);
+    return p;
+}
+
+/* Fill it up, free half, ask for less and for little. @return how many blocks there were */
+static size_t one_cycle(struct filling *f) {
+    fill_up(f);
+    fill_rest(f);
+    check_marks(f);
+    free_range(f, 0, f->count / 2);
+    bool asks = f->count > 1 && !f->v->no_reuse;
+    void *smaller = asks ? ask(f, f->size / 2) : NULL;
+    void *small = asks ? ask(f, EDGE) : NULL;
     hm_free(f->v->memory, smaller);
+    hm_free(f->v->memory, small);
     free_range(f, f->count / 2, f->count);
+    for (size_t i = 0; i < f->small_count; i++)
+        hm_free(f->v->memory, f->smalls[i]);
     hm_verify_reset(f->v);
     return f->count;
 }
 
 static void check_exhaustion(struct hm_verify *v) {
-    struct filling f = {.v = v, .blocks = hm_verify_scratch(v, BLOCKS * sizeof(char *))};
+    struct filling f = {.v = v,
+                        .blocks = hm_verify_scratch(v, BLOCKS * sizeof(char *)),
+                        .smalls = hm_verify_scratch(v, SMALLS * sizeof(char *))};
     size_t first[FILLING_SIZES] = {0};
     uint64_t cycles = v->no_reuse && !v->resets ? 1 : hm_verify_effort(v, 20000, 6, 50);
     if (!v->may_run_out)

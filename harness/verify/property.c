@@ -147,15 +147,22 @@ void hm_verify_unsupported(struct hm_verify *v, const char *format, ...) {
     _exit(0);
 }
 
-void *hm_verify_need(struct hm_verify *v, void *p, const char *what, size_t size) {
+/* @param room that it needs at most, in one piece */
+static void *need(struct hm_verify *v, void *p, const char *what, size_t size, size_t room) {
     if (p)
         return p;
     int code = errno;
     if (v->no_reuse && code == ENOMEM)
         hm_verify_unsupported(v, "out of memory, and free gives nothing back");
-    if (v->may_run_out && code == ENOMEM)
+    if (v->may_run_out && code == ENOMEM && hm_verify_may_refuse(v, room))
         hm_verify_unsupported(v, "the arena is too small for this: %s of %zu bytes", what, size);
+    if (v->may_run_out && code == ENOMEM)
+        hm_verify_fail(v, "%s of %zu bytes was refused, with most of the arena free", what, size);
     hm_verify_fail(v, "%s of %zu bytes gave NULL (errno %d)", what, size, code);
+}
+
+void *hm_verify_need(struct hm_verify *v, void *p, const char *what, size_t size) {
+    return need(v, p, what, size, size);
 }
 
 void *hm_verify_malloc(struct hm_verify *v, size_t size) {
@@ -167,7 +174,7 @@ void *hm_verify_aligned(struct hm_verify *v, size_t alignment, size_t size) {
     void *p = hm_aligned_alloc(v->memory, alignment, size);
     if (!p && errno == EINVAL && v->is_process && size % alignment)
         errno = posix_memalign(&p, alignment, size);
-    return hm_verify_need(v, p, "aligned_alloc", size);
+    return need(v, p, "aligned_alloc", size, alignment + size);
 }
 
 void hm_verify_reset(const struct hm_verify *v) {
@@ -183,13 +190,15 @@ void hm_verify_try(struct hm_verify *v, int code, const struct hm_error *error) 
 void hm_verify_shadow(struct hm_verify *v, struct hm_shadow *shadow, uint32_t ids) {
     if (hm_shadow_open(shadow, ids, v->seed))
         hm_verify_fail(v, "no memory for the shadow heap");
+    v->shadows[0] = shadow;
+    v->shadow_count = 1;
 }
 
 void hm_verify_take(struct hm_verify *v, struct hm_shadow *shadow, uint32_t id, void *p,
                     size_t bytes, size_t alignment) {
     struct hm_error error = {""};
     if (((uintptr_t)p & (alignment - 1)) && hm_verify_is_misaligned(v, v->board->at))
-        alignment = 1;
+        alignment = hm_verify_alignment(v, bytes);
     hm_verify_try(v, hm_shadow_take(shadow, id, p, bytes, alignment, &error), &error);
 }
 

@@ -11,6 +11,10 @@
 #include "harness/verify/board.h"
 #include "harness/verify/shadow.h"
 
+enum {
+    HM_VERIFY_SHADOWS = 4,
+};
+
 /** What a property's function is given. */
 struct hm_verify {
     const struct hm_property *property;
@@ -26,11 +30,17 @@ struct hm_verify {
     size_t alignment; /* that every block has, by declaration */
     bool is_process;  /* the C library's functions (malloc, posix_memalign, ...) are this heap's */
     bool promised;    /* all of allocator.h holds; a C library's malloc promises less */
-    bool no_reuse;    /* free gives nothing back: HM_CAP_NO_REUSE */
-    bool unaligned;   /* alignment was found to be broken: the random scripts look past it */
-    bool may_run_out; /* NULL with ENOMEM is no fault: the arena is bounded */
-    bool no_usable;   /* usable_size is 0 for every block: HM_CAP_NO_USABLE */
-    bool no_aligned;  /* aligned_alloc refuses more than `alignment`: HM_CAP_NO_ALIGNED */
+    size_t arena_bytes; /* of a bounded heap, as far as it is known; 0: it may always run out */
+    size_t block_extra; /* what it may add to each block: a header, rounding */
+    const struct hm_shadow *shadows[HM_VERIFY_SHADOWS]; /* what is live, as far as they know */
+    unsigned shadow_count;
+    size_t away_bytes; /* live besides: in no shadow, at most. Atomic. */
+    size_t away_blocks;
+    bool no_reuse;      /* free gives nothing back: HM_CAP_NO_REUSE */
+    bool unaligned;     /* alignment was found to be broken: the random scripts look past it */
+    bool may_run_out;   /* NULL with ENOMEM is no fault: the arena is bounded */
+    bool no_usable;     /* usable_size is 0 for every block: HM_CAP_NO_USABLE */
+    bool no_aligned;    /* aligned_alloc refuses more than `alignment`: HM_CAP_NO_ALIGNED */
     uint64_t failed_at; /* the operation that failed before; for shrinking */
 };
 
@@ -80,6 +90,11 @@ void hm_verify_conclude(struct hm_verify *v, enum hm_conform verdict);
 /** The property of a result that must not be NULL. @param what "malloc(24)", for the line
  *  @return p; a bounded arena that ran out ends the property as unsupported */
 void *hm_verify_need(struct hm_verify *v, void *p, const char *what, size_t size);
+/** Whether a bounded heap may have no room for a request. It must not be refused while less than a
+ *  quarter of the arena is live, unless what is free may lie in pieces that are all too small. */
+bool hm_verify_may_refuse(const struct hm_verify *v, size_t bytes);
+/** Say what is live at most, and in no shadow. */
+void hm_verify_away(struct hm_verify *v, size_t blocks, size_t bytes);
 /** hm_malloc, then as hm_verify_need. */
 void *hm_verify_malloc(struct hm_verify *v, size_t size);
 /** End as failed with the line if the code is not 0. */

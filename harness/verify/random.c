@@ -27,18 +27,24 @@ static bool excuses(void *arg, const char *call) {
     return hm_verify_is_misaligned(arg, call);
 }
 
+static bool may_refuse(void *arg, size_t bytes) {
+    return hm_verify_may_refuse(arg, bytes);
+}
+
 static void open_player(struct hm_verify *v, struct hm_player *player, uint64_t salt) {
     *player = (struct hm_player){.memory = v->memory,
                                  .alignment = v->alignment,
                                  .promised = v->promised,
                                  .unaligned = v->unaligned,
-                                 .may_run_out = v->may_run_out,
+                                 .may_refuse = v->may_run_out ? may_refuse : NULL,
+                                 .asks_again = !v->no_reuse && (!v->may_run_out || v->arena_bytes),
                                  .excuses = excuses,
                                  .arg = v,
                                  .no_usable = v->no_usable,
                                  .no_aligned = v->no_aligned};
     if (hm_shadow_open(&player->shadow, HM_SCRIPT_IDS, v->seed + salt))
         hm_verify_fail(v, "no memory for the shadow heap");
+    v->shadows[v->shadow_count++] = &player->shadow;
 }
 
 static void fail_at(struct hm_verify *v, uint64_t index, const struct hm_op *op, int code,
@@ -50,6 +56,24 @@ static void fail_at(struct hm_verify *v, uint64_t index, const struct hm_op *op,
     hm_op_print(op, text, sizeof text);
     hm_verify_fail(v, "operation %llu of seed %llu (%s): %s", (unsigned long long)index,
                    (unsigned long long)v->seed, text, error->line);
+}
+
+/* At the end, with no live block. */
+static void conclude(struct hm_verify *v, const struct hm_player *players, unsigned count) {
+    struct hm_error error = {""};
+    uint64_t asked = 0;
+    uint64_t refused = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (hm_player_again(&players[i], &error)) {
+            v->board->ops -= v->board->ops > 0; /* the last operation is the one that failed */
+            hm_verify_fail(v, "%s", error.line);
+        }
+        asked += players[i].asked;
+        refused += players[i].refused;
+    }
+    v->board->refused = refused;
+    if (refused > asked / 2)
+        hm_verify_unsupported(v, "the arena is too small for this: most requests were refused");
 }
 
 /* The board's count is the index of the operation that runs: should the process die of it, that is
@@ -76,6 +100,7 @@ static void check_random(struct hm_verify *v) {
         hm_verify_reset(v);
     }
     v->board->seconds = now_s() - begin;
+    conclude(v, &player, 1);
     if (v->unaligned)
         hm_verify_note(v, "alignment was not looked at: it has failed by itself");
 }
@@ -199,6 +224,8 @@ static void receive(struct crowd *c, unsigned number) {
                            "another thread",
                            at, parcel.bytes);
         hm_free(c->v->memory, parcel.p);
+        __atomic_sub_fetch(&c->v->away_bytes, parcel.bytes, __ATOMIC_RELAXED);
+        __atomic_sub_fetch(&c->v->away_blocks, 1, __ATOMIC_RELAXED);
         __atomic_store_n(&box->read, box->read + 1, __ATOMIC_RELEASE);
     }
 }
@@ -213,6 +240,8 @@ static bool give_away(struct crowd *c, unsigned number, const struct hm_op *op) 
                                   hm_pattern_key(s->salt, op->id, b->generation)};
     if (!send(c, (number + 1) % THREADS, &parcel))
         return false;
+    __atomic_add_fetch(&c->v->away_bytes, parcel.bytes, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&c->v->away_blocks, 1, __ATOMIC_RELAXED);
     hm_shadow_forget(s, op->id); /* unseen: the receiver may have freed it by now */
     return true;
 }
@@ -265,6 +294,7 @@ static void check_random_threads(struct hm_verify *v) {
     uint64_t rounds = v->ops / THREADS / HM_EPISODE_OPS + 1;
     c->v = v;
     c->ops = v->ops / THREADS / rounds;
+    hm_verify_away(v, THREADS * BURST, THREADS * BURST * 32); /* of those that meet */
     for (unsigned i = 0; i < THREADS; i++)
         open_player(v, &c->players[i], i);
     double begin = now_s();
@@ -276,6 +306,7 @@ static void check_random_threads(struct hm_verify *v) {
         hm_verify_reset(v);
     }
     v->board->seconds = now_s() - begin;
+    conclude(v, c->players, THREADS);
 }
 
 static const struct hm_property random_threads = {

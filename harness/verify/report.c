@@ -58,7 +58,7 @@ static void print_columns(FILE *out, const struct hm_verify_report *r, size_t fi
 
 static double rate_of(const struct hm_finding *f) {
     bool held = f->verdict == HM_CONFORM_PASSED || f->verdict == HM_CONFORM_DEVIATES;
-    return held && f->seconds > 0 ? (double)f->ops / f->seconds : 0;
+    return held && f->seconds > 0 ? (double)(f->ops - f->refused) / f->seconds : 0;
 }
 
 static void print_rates(FILE *out, const struct hm_verify_report *r) {
@@ -103,19 +103,21 @@ static unsigned count_of(const struct hm_verify_report *r, const struct hm_verif
     return count;
 }
 
-static void print_counts(FILE *out, const struct hm_verify_report *r) {
-    for (size_t a = 0; a < r->arm_count; a++) {
-        const struct hm_verified *arm = &r->arms[a];
-        if (is_missing(arm))
-            continue;
-        fprintf(out, "%s: %u passed, %u deviate, %u failed, %u unsupported", arm->arm->label,
-                count_of(r, arm, HM_CONFORM_PASSED), count_of(r, arm, HM_CONFORM_DEVIATES),
-                count_of(r, arm, HM_CONFORM_FAILED), count_of(r, arm, HM_CONFORM_UNSUPPORTED));
-        unsigned not_run = count_of(r, arm, HM_CONFORM_COULD_NOT_RUN);
-        if (not_run)
-            fprintf(out, ", %u could not run", not_run);
-        fputc('\n', out);
-    }
+void hm_verify_print_counts(FILE *out, const struct hm_verify_report *r,
+                            const struct hm_verified *arm) {
+    fprintf(out, "%s: %u passed, %u deviate, %u failed, %u unsupported", arm->arm->label,
+            count_of(r, arm, HM_CONFORM_PASSED), count_of(r, arm, HM_CONFORM_DEVIATES),
+            count_of(r, arm, HM_CONFORM_FAILED), count_of(r, arm, HM_CONFORM_UNSUPPORTED));
+    unsigned not_run = count_of(r, arm, HM_CONFORM_COULD_NOT_RUN);
+    if (not_run)
+        fprintf(out, ", %u could not run", not_run);
+    fputc('\n', out);
+}
+
+static void print_all_counts(FILE *out, const struct hm_verify_report *r) {
+    for (size_t a = 0; a < r->arm_count; a++)
+        if (!is_missing(&r->arms[a]))
+            hm_verify_print_counts(out, r, &r->arms[a]);
 }
 
 static void print_script(FILE *out, const struct hm_finding *f) {
@@ -228,7 +230,7 @@ void hm_verify_print_table(FILE *out, const struct hm_verify_report *r) {
         print_columns(out, r, first, count);
         first += count;
     }
-    print_counts(out, r);
+    print_all_counts(out, r);
     print_rates(out, r);
     print_reasons(out, r);
     print_deviations(out, r);
@@ -261,7 +263,7 @@ static json_t *finding_json(const struct hm_finding *f) {
     if (f->script_ops)
         json_object_set_new(json, "script", script_json(f->script));
     if (rate_of(f) > 0) {
-        json_object_set_new(json, "ops", json_integer((json_int_t)f->ops));
+        json_object_set_new(json, "ops", json_integer((json_int_t)(f->ops - f->refused)));
         json_object_set_new(json, "ops_per_second", json_real(rate_of(f)));
     }
     return json;

@@ -22,6 +22,9 @@ struct hm_verify_report {
 
 /** At most 80 columns, but for names and operations that are longer. */
 void hm_verify_print_table(FILE *out, const struct hm_verify_report *report);
+/** One line: how many properties of an arm that is not missing have which verdict. */
+void hm_verify_print_counts(FILE *out, const struct hm_verify_report *report,
+                            const struct hm_verified *arm);
 void hm_verify_print_json(FILE *out, const struct hm_verify_report *report);
 
 /** Whether any property failed. */

@@ -108,9 +108,14 @@ static size_t alignment_of(const struct hm_player *p, size_t bytes) {
     return alignment;
 }
 
-/* Whether NULL is an answer: for no bytes, and from an arena that ran out. */
-static int refused(const struct hm_player *p, size_t bytes, int code, struct hm_error *error) {
-    if (!bytes || (p->may_run_out && code == ENOMEM))
+/* Whether NULL is an answer: for no bytes, and from an arena that ran out.
+ * @param room that is needed at most, in one piece */
+static int refused(struct hm_player *p, size_t bytes, size_t room, int code,
+                   struct hm_error *error) {
+    if (!bytes)
+        return 0;
+    p->refused++;
+    if (code == ENOMEM && p->may_refuse && p->may_refuse(p->arg, room))
         return 0;
     return hm_fail(error, ENOMEM, "it gave NULL (errno %d)", code);
 }
@@ -128,6 +133,7 @@ static int add(struct hm_player *p, const struct hm_op *op, struct hm_error *err
     size_t alignment = alignment_of(p, bytes);
     void *block;
     errno = 0;
+    p->asked++;
     if (op->kind == HM_OP_MALLOC) {
         block = hm_malloc(p->memory, bytes);
     } else if (op->kind == HM_OP_CALLOC) {
@@ -139,14 +145,18 @@ static int add(struct hm_player *p, const struct hm_op *op, struct hm_error *err
             return 0; /* as C11 let it */
     }
     if (!block)
-        return refused(p, bytes, errno, error);
+        return refused(p, bytes, bytes + alignment, errno, error);
+    if (bytes && p->first_count < HM_FIRST_BLOCKS)
+        p->first[p->first_count++] = bytes;
     if (op->kind == HM_OP_CALLOC) {
         size_t at = hm_zero_check(block, bytes);
         if (at < bytes)
             return hm_fail(error, EBADMSG, "byte %zu of %zu is not zero", at, bytes);
     }
-    if (p->unaligned || (((uintptr_t)block & (alignment - 1)) && is_excused(p, op)))
+    if (p->unaligned)
         alignment = 1;
+    else if (((uintptr_t)block & (alignment - 1)) && is_excused(p, op))
+        alignment = alignment_of(p, bytes);
     return hm_shadow_take(&p->shadow, op->id, block, bytes, alignment, error);
 }
 
@@ -157,9 +167,10 @@ static int resize(struct hm_player *p, const struct hm_op *op, struct hm_error *
     if (bad)
         return bad;
     errno = 0;
+    p->asked++;
     void *block = hm_realloc(p->memory, was.begin, op->size);
     if (!block) {
-        bad = refused(p, op->size, errno, error);
+        bad = refused(p, op->size, op->size, errno, error);
         return bad ? bad : hm_shadow_restore(s, op->id, &was, error);
     }
     size_t kept = was.bytes < op->size ? was.bytes : op->size;
@@ -200,6 +211,19 @@ int hm_player_clear(struct hm_player *p, struct hm_error *error) {
         if (hm_shadow_is_live(&p->shadow, id))
             bad = release(p, id, error);
     return bad;
+}
+
+int hm_player_again(const struct hm_player *p, struct hm_error *error) {
+    for (unsigned i = 0; p->asks_again && i < p->first_count; i++) {
+        void *block = hm_malloc(p->memory, p->first[i]);
+        if (!block)
+            return hm_fail(error, ENOMEM,
+                           "all blocks are free, and malloc(%zu), one of the first sizes that it "
+                           "gave, gives NULL",
+                           p->first[i]);
+        hm_free(p->memory, block);
+    }
+    return 0;
 }
 
 int hm_op_print(const struct hm_op *op, char *out, size_t size) {

@@ -16,6 +16,7 @@
 enum {
     HM_SCRIPT_IDS = 4096,
     HM_EPISODE_OPS = 20000,
+    HM_FIRST_BLOCKS = 16,
 };
 
 enum hm_op_kind {
@@ -54,14 +55,19 @@ struct hm_player {
     const struct hm_memory *memory;
     struct hm_shadow shadow;
     size_t alignment;
-    bool promised;    /* else small blocks are aligned to their size only: hm_verify_alignment */
-    bool unaligned;   /* alignment is not looked at */
-    bool may_run_out; /* NULL with ENOMEM is no fault */
+    bool promised;  /* else small blocks are aligned to their size only: hm_verify_alignment */
+    bool unaligned; /* alignment is not looked at */
+    bool (*may_refuse)(void *arg, size_t bytes); /* NULL with ENOMEM is no fault; NULL: it is */
     bool (*excuses)(void *arg,
                     const char *call); /* whether "aligned_alloc(64, 64)" may give a block
                                                      that is not aligned; NULL: none may */
     void *arg;
-    bool no_usable; /* as in struct hm_verify */
+    bool asks_again;               /* hm_player_again does */
+    size_t first[HM_FIRST_BLOCKS]; /* sizes of the first blocks that it was given */
+    unsigned first_count;
+    uint64_t asked;   /* for a block or for its new size */
+    uint64_t refused; /* of them, for want of room */
+    bool no_usable;   /* as in struct hm_verify */
     bool no_aligned;
 };
 
@@ -70,6 +76,9 @@ int hm_player_step(struct hm_player *player, const struct hm_op *op, struct hm_e
 
 /** Free all blocks that are live, and check them. @return 0 or EBADMSG with one line */
 int hm_player_clear(struct hm_player *player, struct hm_error *error);
+
+/** No block is live: what was given at first must be given again. @return 0 or ENOMEM with one line */
+int hm_player_again(const struct hm_player *player, struct hm_error *error);
 
 /** One line in the language of `heapmark sim`. @return its length, as snprintf */
 int hm_op_print(const struct hm_op *op, char *out, size_t size);

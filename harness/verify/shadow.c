@@ -103,6 +103,13 @@ static void neighbours(const struct hm_shadow *s, uintptr_t at, uint32_t *below,
     }
 }
 
+/* One thread writes; others may read. */
+static void count(struct hm_shadow *s, uint32_t live, size_t live_bytes, size_t last_bytes) {
+    __atomic_store_n(&s->live, live, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->live_bytes, live_bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->last_bytes, last_bytes, __ATOMIC_RELAXED);
+}
+
 /* Insert: go down to where the new priority is the highest, then split what is there in two. */
 static void link_block(struct hm_shadow *s, uint32_t id) {
     struct hm_shadow_block *new = &s->blocks[id];
@@ -128,7 +135,7 @@ static void link_block(struct hm_shadow *s, uint32_t id) {
     }
     *left = NONE;
     *right = NONE;
-    s->live++;
+    count(s, s->live + 1, s->live_bytes + s->blocks[id].bytes, 0);
 }
 
 /* Remove: put the two subtrees together in the block's place. */
@@ -152,7 +159,7 @@ void hm_shadow_forget(struct hm_shadow *s, uint32_t id) {
     }
     *link = left != NONE ? left : right;
     s->blocks[id].begin = NULL;
-    s->live--;
+    count(s, s->live - 1, s->live_bytes - s->blocks[id].bytes, s->blocks[id].bytes);
 }
 
 static int overlap(const struct hm_shadow *s, uint32_t id, size_t bytes, const char *p,

@@ -33,6 +33,10 @@ struct hm_shadow {
     uint32_t ids;
     uint32_t root;
     uint32_t live;
+    size_t live_bytes; /* that were asked for */
+    size_t
+        last_bytes; /* of the block that was dropped last, which a realloc holds; or 0. These three
+                          may be read by any thread */
     uint64_t salt;
 };
 

@@ -29,7 +29,8 @@ __attribute__((noreturn)) static void play(struct hm_player *player, const struc
         if (hm_player_step(player, &ops[i], &error))
             _exit(1);
     }
-    _exit(hm_player_clear(player, &error) ? 1 : NOT_FAILED);
+    bool fails = hm_player_clear(player, &error) || hm_player_again(player, &error);
+    _exit(fails ? 1 : NOT_FAILED);
 }
 
 static bool fails(struct hm_shrink *s, const struct hm_op *ops, size_t count, double seconds) {

@@ -42,6 +42,7 @@ static void check_first_touch(struct hm_verify *v) {
     struct hm_shadow s;
     hm_verify_shadow(v, &s, RACERS * FIRST_BLOCKS);
     hm_verify_at(v, "the first mallocs of %d threads", RACERS);
+    hm_verify_away(v, RACERS * FIRST_BLOCKS, RACERS * FIRST_BLOCKS * first_size(FIRST_BLOCKS - 1));
     r->v = v;
     hm_verify_threads(v, RACERS, race, r);
     for (unsigned i = 0; i < RACERS * FIRST_BLOCKS; i++) {
@@ -178,6 +179,7 @@ static void check_generations(struct hm_verify *v) {
     uint64_t count = hm_verify_effort(v, 1000, 60, v->no_reuse ? 60 : 1000);
     uint64_t warm_bytes = 0;
     g->v = v;
+    hm_verify_away(v, 2 * LEFT, 2 * LEFT * left_size(LEFT));
     for (g->number = 0; g->number < count; g->number++) {
         hm_verify_at(v, "generation %llu of threads that end with live blocks",
                      (unsigned long long)g->number);
@@ -196,6 +198,7 @@ static void check_cross_thread(struct hm_verify *v) {
     p->v = v;
     p->count = hm_verify_effort(v, 10, 60000, v->no_reuse ? 60000 : 1000000);
     hm_verify_at(v, "blocks that another thread frees");
+    hm_verify_away(v, RING + 2, (size_t)(RING + 2) * PASSED_MAX_BYTES);
     hm_verify_threads(v, 2, pass, p);
     must_not_grow(v, p->warm_bytes, "blocks that another thread frees");
     check_generations(v);

@@ -64,6 +64,18 @@ expect_exit 0
 [[ $(awk 'length > 80 && !/^missing/' "$out") == "" ]] || fail "a line of more than 80 columns"
 ! grep -qE "^property.* floor" "$out" || fail "a control is checked"
 
+# An arena in which next to nothing fits is no pass of the random scripts.
+heapmark verify -a first-fit:size=1K --property random --ops 20K
+expect_exit 0
+expect_out "^random +unsupported" "most requests were refused"
+! grep -q "million checked" "$out" || fail "what was refused has a rate"
+
+heapmark verify -a pool,first-fit --property calloc
+expect_exit 0
+for part in pool first-fit; do
+    expect_err "^heapmark verify: $part: 2 passed, 0 deviate, 0 failed, 0 unsupported$"
+done
+
 heapmark verify -a pool --property calloc --format json
 expect_exit 0
 expect_out '"allocator": "pool"' '"property": "calloc"' '"verdict": "passed"' '"seed": 1'
@@ -127,6 +139,14 @@ C
 heapmark verify -a ./sleeping.so --property calloc --timeout 0.5
 expect_exit 1
 expect_out "entry-points +failed" "no progress for 0.5 s"
+
+# Where there is no terminal, each allocator is told of as soon as it is done.
+mkfifo lines
+"$hm" verify -a first-fit,./sleeping.so --property calloc --timeout 60 2>lines >/dev/null &
+told=$(timeout 30 head -n 1 lines)
+kill $!
+wait $! 2>/dev/null
+[[ $told == "heapmark verify: first-fit: "* ]] || fail "nothing is told of the first: '$told'"
 
 # It is called by heapmark itself, and says so when it is not.
 heapmark --help

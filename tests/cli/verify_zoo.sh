@@ -34,6 +34,10 @@ done
 heapmark verify -a "$zoo/zoo_sound.so" --ops 50K
 expect_exit 0
 
+# An arena that is full is no fault; the same plug-in stays sound for ever, and is small.
+heapmark verify -a "$zoo/zoo_small_refused.so:after=0" --ops 50K
+expect_exit 0
+
 # shrunk ANIMAL MOST: its failing script is shrunk to so few operations, which are printed.
 shrunk() {
     local count

@@ -288,16 +288,30 @@ static void test_killed_processes_harm_nobody_else(void **state) {
 
 /* ---- Parameters ---- */
 
-static int status_of(int64_t lock, int64_t backing) {
+static int status_of_threads(int64_t lock, int64_t backing, unsigned threads) {
     const struct hm_value values[] = {{4096, ""}, {1, ""},    {TREE, ""},
                                       {0, ""},    {lock, ""}, {backing, ""}};
-    const struct hm_heap_options options = {.params = values, .threads = 1};
+    const struct hm_heap_options options = {.params = values, .threads = threads};
     struct hm_memory m;
     int status = first_fit()->open(&m, &options);
-    assert_int_equal(first_fit()->conflict(values) != NULL, status != 0);
+    bool too_many = threads > 1 && first_fit()->alone(values);
+    assert_int_equal(first_fit()->conflict(values) != NULL || too_many, status != 0);
     if (status == 0)
         close_heap(&m);
     return status;
+}
+
+static int status_of(int64_t lock, int64_t backing) {
+    return status_of_threads(lock, backing, 1);
+}
+
+static void test_several_threads_need_a_lock(void **state) {
+    (void)state;
+    assert_int_equal(status_of_threads(LOCK_NONE, PRIVATE, 1), 0);
+    assert_int_equal(status_of_threads(LOCK_NONE, PRIVATE, 2), EINVAL);
+    assert_int_equal(status_of_threads(LOCK_NONE, SHARED, 2), 0);
+    assert_int_equal(status_of_threads(LOCK_AUTO, PRIVATE, 2), 0);
+    assert_int_equal(status_of_threads(LOCK_MUTEX, PRIVATE, 2), 0);
 }
 
 static void test_locks_that_can_not_do_their_work_are_refused(void **state) {
@@ -318,6 +332,7 @@ int main(void) {
         cmocka_unit_test(test_processes_replace_each_others_blocks),
         cmocka_unit_test(test_fork_beside_threads_that_allocate),
         cmocka_unit_test(test_killed_processes_harm_nobody_else),
+        cmocka_unit_test(test_several_threads_need_a_lock),
         cmocka_unit_test(test_locks_that_can_not_do_their_work_are_refused),
     };
     return cmocka_run_group_tests(tests, make_table, drop_table);
