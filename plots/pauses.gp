@@ -15,7 +15,8 @@ do for [r = 1:rows] {
 }
 
 # series.csv can be long and is read once, into fine bins of a logarithmic scale. Their width bounds the
-# error of median and 99 %; the rest is exact.
+# error of median and 99 %; the rest is exact. Rows of other metrics are missing, not undefined: an
+# undefined one would end the curve, and each of the pieces would be sorted for itself.
 FINE = 400.0
 ROW = 10000
 last_cell = ''
@@ -34,6 +35,7 @@ key_of(r, ns) = !r ? NaN : (count[r] = count[r] + 1, longest[r] = maximum(longes
     shortest = minimum(shortest, ns), r * ROW + floor(log10(ns) * FINE))
 set format x '%.0f' # a table has the axis' format, which else cuts the keys
 eval from_csv
+set datafile missing NaN
 set table $fine
 plot 'series.csv' using (strcol('metric') eq 'pause_ns' ? \
     key_of(row_of(strcol('cell')), maximum(1, column('value'))) : NaN):(1) smooth frequency

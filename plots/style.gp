@@ -52,11 +52,23 @@ do for [a = 1:arms] {
 plural(n, word) = sprintf('%d %s%s', n, word, n == 1 ? '' : 's')
 elide(s, n) = strlen(s) <= n ? s : substr(s, 1, n / 2 - 1) . (text ? '..' : '…') . substr(s, strlen(s) - n / 2 + 2, strlen(s))
 cut(s, n) = strlen(s) <= n ? s : substr(s, 1, n - 2) . (text ? '..' : '…')
+# A text in lines of n characters, broken at blanks.
+blank_in(s, n) = n < 1 ? 0 : s[n:n] eq ' ' ? n : blank_in(s, n - 1)
+fold(s, n) = strlen(s) <= n ? s : fold_at(s, n, blank_in(s, n + 1))
+fold_at(s, n, b) = b ? s[1:b - 1] . "\n" . fold(s[b + 1:*], n) : s[1:n] . "\n" . fold(s[n + 1:*], n)
+lines_in(s) = s eq '' ? 0 : strstrt(s, "\n") ? 1 + lines_in(s[strstrt(s, "\n") + 1:*]) : 1
 threads_of(p) = plural(panel_threads[p], 'thread') . \
     (cores > 0 && panel_threads[p] > cores ? sprintf(' on %s', plural(cores, 'core')) : '')
 facet_of(p) = panel_workload[p] . (panel_under[p] ne '' ? ', ' . panel_under[p] : '') . \
     (panel_on[p] ne '' ? ' on ' . panel_on[p] : '')
 title_of(p) = facet_of(p) . ', ' . threads_of(p)
+# The work of an object workload, whose collectors and allocators lie in several panels; of those, the panel
+# of the collectors on one allocator, or that of the allocators when there is only one collector.
+work_of(p) = panel_workload[p] . ', ' . threads_of(p)
+same_work(p, q) = panel_workload[p] eq panel_workload[q] && panel_threads[p] == panel_threads[q]
+of_objects(p) = panel_on[p] ne '' || panel_under[p] ne ''
+of_collectors(p) = panel_on[p] ne '' || (panel_under[p] ne '' && \
+    !(sum [q = 1:panels] (panel_on[q] ne '' && same_work(p, q))))
 # What the rows of a panel are compared with.
 reference_of(p) = panel_baseline[p] ? row_name[panel_baseline[p]] : ''
 footer = machine . (cores > 0 ? sprintf(', %s', plural(cores, 'core')) : '') . \
@@ -66,6 +78,12 @@ short(v) = gprintf('%.1s %c', 1.0 * v)
 micro = text ? 'us' : 'µs'
 time_of(ns) = ns < 1e3 ? sprintf('%.0f ns', ns) : ns < 1e6 ? sprintf('%.3g ', 1e-3 * ns) . micro : \
     ns < 1e9 ? sprintf('%.3g ms', 1e-6 * ns) : sprintf('%.3g s', 1e-9 * ns)
+# Three digits of a time for one operation in ns, and of a ratio.
+kilo = text ? 'k' : ' k'
+ns_of(v) = v < 9.995 ? sprintf('%.2f', v) : v < 99.95 ? sprintf('%.1f', v) : v < 9999.5 ? sprintf('%.0f', v) : \
+    v < 99950 ? sprintf('%.1f', 1e-3 * v) . kilo : sprintf('%.0f', 1e-3 * v) . kilo
+times = text ? 'x' : '×'
+times_of(v) = (v < 9.995 ? sprintf('%.2f', v) : v < 99.95 ? sprintf('%.1f', v) : sprintf('%.0f', v)) . times
 is_number(v) = v == v
 
 maximum(a, b) = a > b ? a : b
@@ -167,6 +185,9 @@ draw_legend = "entry = 0; do for [a = 1:arms] { if (legend_arm[a]) { \
         set label legend_live at screen X(x + 13), Y(y) left offset 3.4, -0.1 tc rgb ink noenhanced \
     }"
 
+# A heading in bold, no wider than its panel and some of the gap to the next.
+head_of(s, px) = bold(elide(s, int((px + 10) / 7.1)))
+
 # A panel: `left, top, plot_w, plot_h` are what its axes span. `heading` stands above it, and `remark`
 # under the heading, from x = left - indent.
 open_panel = "reset; unset key; eval from_here; \
@@ -176,7 +197,7 @@ open_panel = "reset; unset key; eval from_here; \
     set tics nomirror scale 0.4 tc rgb ink font small noenhanced; \
     set grid lt 1 lw 0.5 lc rgb pale; \
     set style textbox opaque noborder fc rgb 0xFFFFFF margins 0.5, 0.5; \
-    set label bold(cut(heading, 80)) at screen X(left - indent), Y(top - 30) left font font_of(12) tc rgb ink enhanced; \
+    set label head_of(heading, exists('panel_w') ? panel_w : indent + plot_w) at screen X(left - indent), Y(top - 30) left font font_of(12) tc rgb ink enhanced; \
     set label remark at screen X(left - indent), Y(top - 15) left font small tc rgb grey noenhanced"
 
 # As text: `text_h = lines; title = ..; eval open_text` begins a chart, 80 columns wide.

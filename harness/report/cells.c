@@ -106,9 +106,11 @@ static int take_point(struct hm_report_cells *cells, const struct hm_csv *csv, l
     const char *metric = field(csv, "metric");
     if (!cell)
         return 0;
-    if (strcmp(metric, "pause_ns") == 0)
-        cell->pauses++;
-    if (strcmp(metric, "footprint_bytes") != 0 && strcmp(metric, "live_bytes") != 0)
+    bool garbage = strcmp(metric, "garbage_objects") == 0;
+    cell->pauses += strcmp(metric, "pause_ns") == 0;
+    cell->mmu_points += strcmp(metric, "mmu") == 0;
+    cell->garbage_points += garbage;
+    if (!garbage && strcmp(metric, "footprint_bytes") != 0 && strcmp(metric, "live_bytes") != 0)
         return 0;
     long round = strtol(field(csv, "round"), NULL, 10);
     if (cell->round < 0) {

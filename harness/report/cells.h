@@ -13,12 +13,12 @@ struct hm_report_cell {
     char *workload;                   /* with its parameters, as in the id */
     char *baseline; /* the cell or allocator that it is compared with; NULL: not known */
     long threads;
-    bool measured; /* has a row in stats.csv */
-    long failures; /* rows of samples.csv */
-    char *failure; /* what the last one was; NULL without one */
-    long pauses;   /* rows of series.csv */
-    /* The first round that series.csv has the space of, and that round's rows, counted from 0
-     * without the header. round is -1 without one. */
+    bool measured;                           /* has a row in stats.csv */
+    long failures;                           /* rows of samples.csv */
+    char *failure;                           /* what the last one was; NULL without one */
+    long pauses, mmu_points, garbage_points; /* rows of series.csv */
+    /* The first round that series.csv has the space or the garbage of, and that round's rows,
+     * counted from 0 without the header. round is -1 without one. */
     long round, first, last;
 };
 

@@ -312,19 +312,24 @@ static void put_failure(FILE *out, size_t row, const struct hm_report_cell *cell
 }
 
 static void put_rows(const struct context *c, FILE *out) {
-    static const char *const names[] = {"row_cell",    "row_name",     "row_arm",    "row_kind",
-                                        "row_failure", "row_measured", "row_pauses", "row_round",
-                                        "row_from",    "row_to",       NULL};
+    static const char *const names[] = {
+        "row_cell",    "row_allocator", "row_collector", "row_name",   "row_arm",
+        "row_kind",    "row_failure",   "row_measured",  "row_pauses", "row_mmu",
+        "row_garbage", "row_round",     "row_from",      "row_to",     NULL};
     put_arrays(out, names, c->row_count);
     for (size_t i = 0; i < c->row_count; i++) {
         const struct row *row = &c->rows[i];
         put_text(out, "row_cell", i, row->cell->id);
+        put_text(out, "row_allocator", i, row->cell->allocator);
+        put_text(out, "row_collector", i, row->cell->collector);
         put_text(out, "row_name", i, c->arms[row->arm].name);
         put_number(out, "row_arm", i, (long)row->arm + 1);
         put_number(out, "row_kind", i, row->kind);
         put_failure(out, i, row->cell);
         put_number(out, "row_measured", i, row->cell->measured);
         put_number(out, "row_pauses", i, row->cell->pauses);
+        put_number(out, "row_mmu", i, row->cell->mmu_points);
+        put_number(out, "row_garbage", i, row->cell->garbage_points);
         put_number(out, "row_round", i, row->cell->round);
         put_number(out, "row_from", i, row->cell->first);
         put_number(out, "row_to", i, row->cell->last);

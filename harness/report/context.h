@@ -5,11 +5,15 @@
  *   panel_workload[], panel_threads[], panel_under[], panel_on[], panel_facet[]
  *   panel_baseline[]              the row of its baseline, 0 without one
  *   panel_first[], panel_last[]   its rows
- *   row_cell[], row_name[], row_arm[], row_kind[]
- *   row_failure[]                 "" or what went wrong; row_measured[]: whether some rounds went
- * well row_pauses[]                  pauses in series.csv row_round[], row_from[], row_to[]  the
- * round whose footprint is drawn, and where series.csv has it arm_name[], arm_kind[]        what
- * the legend shows
+ *   row_cell[], row_allocator[], row_collector[]
+ *   row_name[], row_arm[], row_kind[]
+ *   row_failure[]                 "" or what went wrong
+ *   row_measured[]                whether some rounds went well
+ *   row_pauses[], row_mmu[], row_garbage[]
+ *                                 how many points of these series.csv has
+ *   row_round[], row_from[], row_to[]
+ *                                 the round whose space is drawn, and where series.csv has it
+ *   arm_name[], arm_kind[]        what the legend shows
  *
  * A panel is what is compared with one baseline: the allocators of a heap workload; the allocators
  * under one collector (panel_under); the collectors on one allocator (panel_on). Panels that differ

@@ -1,82 +1,9 @@
 /* The figures: what is written for gnuplot, what gnuplot makes of it, and what happens when it can not. */
 #include "harness/report/context.h"
-#include "harness/report/plot.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define STATS_HEAD                                                                                 \
-    "cell,allocator,collector,workload,params,threads,metric,unit,better,n,median,q1,q3,ci_low,"   \
-    "ci_high,baseline,ratio,ratio_low,ratio_high,verdict\n"
-#define SAMPLES_HEAD                                                                               \
-    "schema,run,cell,allocator,collector,workload,params,threads,pin,round,position,rep,thread,"   \
-    "metric,value,unit,better,ops,status,reason,started_utc\n"
-#define SERIES_HEAD "cell,round,thread,t_ns,metric,value,unit\n"
-
-/* What hm_plot_run() told. */
-struct told {
-    unsigned files, skipped;
-    char reason[256];
-};
-
-static char folder[PATH_MAX];
-static struct told told;
-
-static void take(void *arg, const char *figure, const char *path, const char *reason) {
-    (void)arg;
-    (void)figure;
-    told.files += path != NULL;
-    told.skipped += reason != NULL;
-    if (reason)
-        snprintf(told.reason, sizeof told.reason, "%s", reason);
-}
-
-static const char *in_folder(const char *name) {
-    static char path[PATH_MAX];
-    snprintf(path, sizeof path, "%.2000s/%s", folder, name);
-    return path;
-}
-
-static void put_file(const char *name, const char *text) {
-    FILE *out = fopen(in_folder(name), "we");
-    assert_non_null(out);
-    fputs(text, out);
-    assert_int_equal(fclose(out), 0);
-}
-
-/* The caller frees. */
-static char *get_file(const char *name) {
-    FILE *in = fopen(in_folder(name), "re");
-    if (!in)
-        return NULL;
-    char *text = calloc(1, 1 << 20);
-    assert_non_null(text);
-    fread(text, 1, (1 << 20) - 1, in);
-    fclose(in);
-    return text;
-}
+#include "tests/unit/figure_run.h"
 
 static bool stands(const char *name) {
     return access(in_folder(name), F_OK) == 0;
-}
-
-static bool holds(const char *name, const char *text) {
-    char *content = get_file(name);
-    bool found = content && strstr(content, text);
-    free(content);
-    return found;
 }
 
 /* One row of stats.csv, of operations per second. */
@@ -109,19 +36,6 @@ static void put_run(const char *workload, const char *allocator) {
     put_file("run.json",
              "{\"run\": \"run-7\", \"rounds\": 12, \"started_utc\": \"2024-01-02T03:04:05Z\","
              " \"machine\": {\"cpu_model\": \"Abacus & Sons\", \"cores\": 4}}");
-}
-
-static int draw(const char *figure, enum hm_plot_format format, const char *plots_dir,
-                struct hm_error *error) {
-    struct hm_plot_options options = {
-        .figure = figure, .format = format, .plots_dir = plots_dir, .tell = take};
-    return hm_plot_run(folder, &options, error);
-}
-
-#define PLOTS HM_SOURCE_DIR "/plots"
-
-static bool has_gnuplot(void) {
-    return access("/usr/bin/gnuplot", X_OK) == 0 || access("/usr/local/bin/gnuplot", X_OK) == 0;
 }
 
 static void test_text_for_gnuplot_is_one_quoted_string(void **state) {
@@ -264,26 +178,16 @@ static void test_pauses_are_counted_and_their_absence_is_said(void **state) {
 
 static void test_text_figure_has_at_most_80_columns(void **state) {
     (void)state;
-    struct hm_error error;
     put_run("churn", "a-name-that-is-much-too-long-for-a-line:with=parameters:and=more+of+them");
     if (!has_gnuplot())
         skip();
-    fflush(stdout);
-    int terminal = dup(STDOUT_FILENO);
-    int file = open(in_folder("text"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    dup2(file, STDOUT_FILENO);
-    int bad = draw("throughput", HM_PLOT_TERM, PLOTS, &error);
-    dup2(terminal, STDOUT_FILENO);
-    close(file);
-    close(terminal);
-    assert_int_equal(bad, 0);
-    char *text = get_file("text");
+    char *text = draw_text("throughput");
     assert_non_null(strstr(text, "failed: timeout"));
     assert_non_null(strstr(text, "1.50x"));
     assert_null(strchr(text, '\f'));
     char *rest = text;
     for (char *line; (line = strsep(&rest, "\n"));)
-        assert_true(strlen(line) <= 80);
+        assert_true(width_of(line) <= 80);
     free(text);
 }
 
@@ -353,27 +257,6 @@ static void test_list_has_each_script_with_its_title_and_not_the_style(void **st
     assert_int_equal(found, 1);
     assert_int_equal(hm_plot_list(in_folder("nothing"), take_title, &found), ENOENT);
 }
-
-static int make_folder(void **state) {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/hm-plot-test-XXXXXX");
-    told = (struct told){0};
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *at) {
-    (void)status;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
