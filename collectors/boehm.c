@@ -57,6 +57,7 @@ enum {
     X(GC_set_markers_count)
 
 static struct {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a member has none */
 #define MEMBER(name) __typeof__(&name) name;
     FUNCTIONS(MEMBER)
 #undef MEMBER

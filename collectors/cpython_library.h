@@ -71,6 +71,7 @@
     X(_PyTrash_end)
 
 struct hm_python {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a member has none */
 #define HM_PYTHON_MEMBER(name) __typeof__(&name) name;
     HM_PYTHON_FUNCTIONS(HM_PYTHON_MEMBER)
 #undef HM_PYTHON_MEMBER

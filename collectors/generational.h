@@ -64,7 +64,7 @@ struct hm_mutator {
     void *callback_arg;
     struct hm_gc_generation_stats stats[HM_GENERATIONS];
     uint64_t visited;
-    struct hm_gc_guide guide;     /* of the oldest generation, as the last full collection left it */
+    struct hm_gc_guide guide; /* of the oldest generation, as the last full collection left it */
     struct hm_gc_lookahead ahead; /* on the list of garbage that is being deleted */
 };
 

@@ -93,6 +93,27 @@ static void test_malformed_specs_are_refused(void **state) {
     assert_allocator_refused("pool+system", "not a layer");
 }
 
+static void test_a_parameter_chooses_the_variant_that_is_compiled_for_it(void **state) {
+    (void)state;
+    static const char *const names[][2] = {{"refcount", "refcount"},
+                                           {"refcount:count=plain", "refcount"},
+                                           {"refcount:count=atomic", "refcount_atomic"},
+                                           {"refcount:count=biased", "refcount_biased"}};
+    struct hm_collector_spec spec;
+    struct hm_error error = {""};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_int_equal(hm_collector_spec_parse(names[i][0], &spec, &error), 0);
+        assert_string_equal(spec.part->name, names[i][1]);
+        assert_string_equal(spec.text, names[i][0]);
+        assert_ptr_equal(hm_collector_compiled(names[i][1]), spec.part);
+    }
+    assert_int_equal(hm_collector_spec_parse("refcount_biased", &spec, &error), EINVAL);
+    const char *listed[64];
+    size_t count = hm_part_names("collector", listed, 64);
+    for (size_t i = 0; i < count; i++)
+        assert_null(strchr(listed[i], '_'));
+}
+
 static void test_overlong_spec_is_refused(void **state) {
     char text[2 * HM_SPEC_BYTES];
     (void)state;
@@ -191,6 +212,7 @@ int main(void) {
         cmocka_unit_test(test_values_that_are_no_numbers_are_refused),
         cmocka_unit_test(test_wrong_choice_is_told_the_choices),
         cmocka_unit_test(test_malformed_specs_are_refused),
+        cmocka_unit_test(test_a_parameter_chooses_the_variant_that_is_compiled_for_it),
         cmocka_unit_test(test_overlong_spec_is_refused),
         cmocka_unit_test(test_all_parameters_are_printed_and_read_again),
         cmocka_unit_test(test_job_file_names_configurations_with_their_environment),

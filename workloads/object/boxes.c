@@ -246,23 +246,21 @@ static void dispose(struct hm_mutator *m, const struct boxes *boxes, uint32_t sl
 
 /* Let go of an array of shared values: they are immortal, it is not. */
 static void drop_shared(struct hm_mutator *m, struct hm_object **array) {
-    struct hm_object *object = *array;
-    for (uint32_t i = 0; HM_DISPOSES && object && i < hm_length(object); i++)
-        if (hm_load(object, i))
-            hm_dispose(m, hm_load(object, i));
-    if (HM_DISPOSES && object)
-        hm_dispose(m, object);
+    for (uint32_t i = 0; HM_DISPOSES && *array && i < hm_length(*array); i++)
+        if (hm_load(*array, i))
+            hm_dispose(m, hm_load(*array, i));
+    if (HM_DISPOSES && *array)
+        hm_dispose(m, *array);
     hm_drop(m, array);
 }
 
 static void teardown(struct hm_run *run) {
     struct hm_mutator *m = run->mutator;
     struct boxes *boxes = run->state;
-    struct hm_object *table = boxes->table;
-    for (uint32_t i = 0; HM_DISPOSES && table && i < hm_length(table); i++)
-        dispose(m, boxes, i, hm_load(table, i));
-    if (HM_DISPOSES && table)
-        hm_dispose(m, table);
+    for (uint32_t i = 0; HM_DISPOSES && boxes->table && i < hm_length(boxes->table); i++)
+        dispose(m, boxes, i, hm_load(boxes->table, i));
+    if (HM_DISPOSES && boxes->table)
+        hm_dispose(m, boxes->table);
     hm_drop(m, &boxes->table);
     drop_shared(m, &boxes->ints);
     drop_shared(m, &boxes->strings);
