@@ -26,17 +26,23 @@ struct trail {
     bool notes; /* subtract_refs is to make it */
 };
 
-/* Always inlined with a constant `visit`, so that an edge between slots is no call. */
-static inline __attribute__((always_inline)) void visit_all(struct hm_object *object,
-                                                            hm_visit_fn *visit, void *arg) {
-    if (object->type->traverse) {
-        object->type->traverse(object, visit, arg);
-        return;
-    }
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* These are always inlined with a constant `visit`, so that an edge between slots is no call. */
+ALWAYS_INLINE void visit_slots(struct hm_object *object, hm_visit_fn *visit, void *arg) {
     struct hm_object **slots = hm_slots(object);
     for (uint32_t i = 0, n = object->length; i < n; i++)
         if (slots[i])
             visit(slots[i], arg);
+}
+
+typedef void visit_object_fn(struct hm_object *object, hm_visit_fn *visit, void *arg);
+
+ALWAYS_INLINE void visit_all(struct hm_object *object, hm_visit_fn *visit, void *arg) {
+    if (object->type->traverse)
+        object->type->traverse(object, visit, arg);
+    else
+        visit_slots(object, visit, arg);
 }
 
 /* ---- Looking ahead along a list ---- */
@@ -143,9 +149,10 @@ static inline int visit_subtract(struct hm_object *object, void *arg) {
     return 0;
 }
 
-static void subtract_refs(struct hm_gc_head *list) {
+/* @param visit_object visit_all, or visit_slots where that is the same */
+ALWAYS_INLINE void subtract_refs(struct hm_gc_head *list, visit_object_fn *visit_object) {
     for (struct hm_gc_head *h = hm_gc_next(list); h != list; h = hm_gc_next(h))
-        visit_all(hm_gc_object_of(h), visit_subtract, NULL);
+        visit_object(hm_gc_object_of(h), visit_subtract, NULL);
 }
 
 /* A guide of a list that jumps about, if it is not there yet, is made on the way. */
@@ -214,14 +221,14 @@ static void set_aside(struct hm_gc_head *prev, struct hm_gc_head *head,
 }
 
 /* What the head after `prev` comes to. @return what is in front of the next one */
-static inline __attribute__((always_inline)) struct hm_gc_head *
-move_one(struct hm_gc_head *prev, struct hm_gc_head *head, struct hm_gc_head *young,
-         struct hm_gc_head *unreachable) {
+ALWAYS_INLINE struct hm_gc_head *move_one(struct hm_gc_head *prev, struct hm_gc_head *head,
+                                          struct hm_gc_head *young, struct hm_gc_head *unreachable,
+                                          visit_object_fn *visit_object) {
     if (head->prev >> HM_GC_REFS_SHIFT == 0) {
         set_aside(prev, head, unreachable);
         return prev;
     }
-    visit_all(hm_gc_object_of(head), visit_reachable, young);
+    visit_object(hm_gc_object_of(head), visit_reachable, young);
     head->prev = (uintptr_t)prev;
     return head;
 }
@@ -229,12 +236,13 @@ move_one(struct hm_gc_head *prev, struct hm_gc_head *head, struct hm_gc_head *yo
 /* Before: all of young is COLLECTING, with refs for prev. After: young is doubly linked again, without
  * COLLECTING; unreachable has the rest, COLLECTING and UNREACHABLE, in the order of young but for
  * what came back. @return how many stayed in young */
-static uint64_t move_unreachable(struct hm_gc_head *young, struct hm_gc_head *unreachable) {
+ALWAYS_INLINE uint64_t move_unreachable(struct hm_gc_head *young, struct hm_gc_head *unreachable,
+                                        visit_object_fn *visit_object) {
     uint64_t stayed = 0;
     struct hm_gc_head *prev = young, *last;
     for (struct hm_gc_head *h = hm_gc_next(young); h != young; h = hm_gc_next(prev)) {
         last = prev;
-        prev = move_one(prev, h, young, unreachable);
+        prev = move_one(prev, h, young, unreachable, visit_object);
         stayed += prev != last;
     }
     young->prev = (uintptr_t)prev;
@@ -256,7 +264,7 @@ static uint64_t move_unreachable_ahead(struct hm_gc_head *young, struct hm_gc_he
         else
             look_ahead(&ahead);
         last = prev;
-        prev = move_one(prev, h, young, unreachable);
+        prev = move_one(prev, h, young, unreachable, visit_all);
         if (i++ < length)
             ahead.at = prev;
         else
@@ -275,10 +283,16 @@ static uint64_t move_unreachable_ahead(struct hm_gc_head *young, struct hm_gc_he
 
 /* ---- All of it ---- */
 
-static uint64_t subtract_and_move(struct trail *trail, struct hm_gc_head *unreachable) {
+/* @param special whether there is a type that has a traverse() */
+static uint64_t subtract_and_move(struct trail *trail, struct hm_gc_head *unreachable,
+                                  bool special) {
+    if (!trail->ahead && special) {
+        subtract_refs(trail->list, visit_all);
+        return move_unreachable(trail->list, unreachable, visit_all);
+    }
     if (!trail->ahead) {
-        subtract_refs(trail->list);
-        return move_unreachable(trail->list, unreachable);
+        subtract_refs(trail->list, visit_slots);
+        return move_unreachable(trail->list, unreachable, visit_slots);
     }
     if (trail->exact)
         subtract_refs_guided(trail->guide);
@@ -303,7 +317,7 @@ static struct deduced deduce_unreachable(struct hm_mutator *m, struct hm_gc_head
     hm_gc_list_init(unreachable);
     n.examined = guide && guide->length ? update_refs_guided(&trail) : update_refs(&trail);
     settle(&trail, &m->rc.memory, n.examined);
-    n.unreachable = n.examined - subtract_and_move(&trail, unreachable);
+    n.unreachable = n.examined - subtract_and_move(&trail, unreachable, m->special);
     unreachable->next &= ~HM_GC_UNREACHABLE;
     n.scattered = trail.ahead;
     return n;

@@ -213,7 +213,7 @@ static inline void leave_garbage(struct hm_mutator *m, const struct hm_gc_head *
         m->ahead = start_ahead(m->ahead.list);
 }
 
-/* Takes the next one off the list, and looks ahead of it. It is garbage of nobody's any more. */
+/* Takes the next one off the list, and looks ahead of it. */
 static inline struct hm_gc_head *take_garbage(struct hm_mutator *m, struct hm_gc_head *garbage,
                                               bool scattered) {
     struct hm_gc_head *head = hm_gc_next(garbage);
@@ -232,8 +232,7 @@ static inline struct hm_gc_head *take_garbage(struct hm_mutator *m, struct hm_gc
  * all there is. Then nothing but slots of other garbage refers to garbage, so that all of it dies, and
  * nobody looks at a list before the end. So what was cleared waits for its death on no list: that
  * would have to be mended around it. */
-static void delete_plain_garbage(struct hm_mutator *m, struct hm_gc_head *garbage,
-                                 bool scattered) {
+static void delete_plain_garbage(struct hm_mutator *m, struct hm_gc_head *garbage, bool scattered) {
     if (scattered)
         m->ahead = start_ahead(garbage);
     while (!hm_gc_list_empty(garbage)) {

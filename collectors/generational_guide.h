@@ -67,7 +67,8 @@ static inline void prefetch_head(const struct hm_gc_head *head) {
 static inline void prefetch_edges(struct hm_gc_head *head) {
     struct hm_object *object = hm_gc_object_of(head);
     struct hm_object **slots = hm_slots(object);
-    for (uint32_t i = 0, n = object->length < EDGES_AHEAD ? object->length : EDGES_AHEAD; i < n; i++)
+    for (uint32_t i = 0, n = object->length < EDGES_AHEAD ? object->length : EDGES_AHEAD; i < n;
+         i++)
         if (slots[i])
             prefetch_head(hm_gc_head_of(slots[i]));
 }
@@ -88,7 +89,7 @@ struct scatter {
 };
 
 static inline bool is_far(const void *a, const void *b) {
-    return (uintptr_t)a - (uintptr_t)b + NEAR_BYTES > 2 * NEAR_BYTES;
+    return (uintptr_t)a - (uintptr_t)b + NEAR_BYTES > (uintptr_t)2 * NEAR_BYTES;
 }
 
 static inline struct hm_object *first_slot(struct hm_gc_head *head) {
