@@ -28,6 +28,11 @@
  *   hm_collect             collect a generation now
  *   hm_load, hm_length, hm_payload   what is in a slot, how many slots there are, what is behind them
  *
+ * Threads, under HM_FREE: a mutator is used by its thread only, an object by all that own a reference.
+ * Handing one over must synchronise. A slot that one thread stores into while another one stores or
+ * loads is the workload's to lock: what hm_load returns may be dead before hm_retain. The weak
+ * references to an object are of one thread, which gives it up last.
+ *
  * Ownership, so that counting and tracing both fit: an owned reference that lives across an
  * allocation stands in a rooted variable, and is given up exactly once, by hm_release or
  * hm_init_store. Roots are unrooted in reverse order. A workload that keeps to both rules runs on
@@ -144,7 +149,7 @@ struct hm_collector {
     /** Per-thread, on that thread. NULL: out of memory, or more mutators than were announced. */
     struct hm_mutator *(*attach)(struct hm_gc *gc);
     void (*detach)(struct hm_mutator *mutator);
-    /** Not hot. On the mutator's thread, or when it is at rest. */
+    /** Not hot. On the mutator's thread, or when it is at rest; of several mutators, all are. */
     void (*stats)(struct hm_gc *gc, struct hm_gc_stats *out);
     const struct hm_gc_control *control; /* NULL: nothing of it is offered */
 

@@ -162,8 +162,8 @@ static uint32_t hm_mutator_refcount(const struct hm_object *object) {
 #endif
 
 /** Export a collector: `HM_COLLECTOR_PLUGIN(mine)` for `static const struct hm_collector mine`, at the
- *  end of the one file of a plug-in. One that counts references in `count` defines HM_COLLECTOR_COUNTS
- *  first, so that they are checked. */
+ *  end of the one file of a plug-in. One that counts references defines HM_COLLECTOR_COUNTS and
+ *  hm_rc_count(object) in its header, so that its counts are checked. */
 #define HM_COLLECTOR_PLUGIN(descriptor)                                                            \
     static const struct hm_sim_mutator hm_plugin_mutator = {.collector = #descriptor,              \
                                                             HM_MUTATOR_FUNCTIONS};                 \

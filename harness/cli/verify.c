@@ -1,6 +1,7 @@
 /* heapmark verify: whether allocators keep what every allocator has to keep. */
 #include "harness/cli/command.h"
 #include "harness/cli/data.h"
+#include "harness/cli/verify_collectors.h"
 #include "harness/verify/child.h"
 #include "harness/verify/report.h"
 
@@ -15,11 +16,15 @@
 
 static const char usage[] =
     "usage: heapmark verify [-a ALLOC,..] [--ops N] [--seed N] [--property NAME,..]\n"
-    "                       [--format table|json] [--timeout S]\n\n"
+    "                       [--format table|json] [--timeout S]\n"
+    "       heapmark verify -c COLL,.. [the same options]\n\n"
     "Checks allocators against what every allocator has to keep, each property in a\n"
-    "process of its own. Without -a: all allocators that are installed.\n\n"
+    "process of its own. Without -a: all allocators that are installed.\n"
+    "With -c: collectors, against what every collector has to keep.\n\n"
     "  -a LIST            allocators: parts with parameters (pool:arena=256K), or\n"
     "                     the path of any shared library\n"
+    "  -c LIST            collectors with parameters (generational:auto=off), the\n"
+    "                     paths of plug-ins, or all\n"
     "  --ops N            operations of the random scripts (default 200K), as 100M or\n"
     "                     1e8; the other properties do more or less by it\n"
     "  --seed N           of the random scripts (default 1)\n"
@@ -34,6 +39,7 @@ static const char usage[] =
     "Exit status: 0 nothing failed, 1 something failed, 2 wrong usage.\n\n"
     "examples:\n"
     "  heapmark verify -a ./libmine.so\n"
+    "  heapmark verify -c generational,./mine.so\n"
     "  heapmark verify -a pool,first-fit:size=1M --property random --ops 100M\n";
 
 enum {
@@ -321,6 +327,8 @@ static int carry_out(struct verify *v, int argc, char **argv) {
 
 static int run(int argc, char **argv) {
     static struct verify v;
+    if (hm_verify_is_of_collectors(argc, argv))
+        return hm_verify_collectors(argc, argv);
     v.judge = (struct hm_verifying){.ops = 200000, .seed = 1, .timeout_s = 10};
     v.report.arms = v.arms;
     hm_request_init(&v.request);
@@ -334,7 +342,7 @@ static int run(int argc, char **argv) {
 }
 
 static const struct hm_command verify = {
-    .name = "verify", .summary = "check allocators for conformance", .usage = usage, .run = run};
+    .name = "verify", .summary = "check allocators and collectors", .usage = usage, .run = run};
 HM_REGISTER(hm_command, verify);
 
 static const char child_usage[] =

@@ -1,0 +1,2 @@
+/* Nothing is wrong with it. */
+#include "tests/zoo_gc/base.h"
