@@ -1,8 +1,8 @@
-/* Boehm, Demers and Weiser's conservative mark-sweep collector, out of libgc, which is loaded when it is
- * opened: what programs in C use that have no collector of their own.
+/* Boehm, Demers and Weiser's conservative mark-sweep collector, out of libgc, which is loaded when
+ * it is opened: what programs in C use that have no collector of their own.
  *
- * libgc has one heap for the process, takes it from the system, and never gives it back: one at a time
- * in a process, on the thread that opened it. */
+ * libgc has one heap for the process, takes it from the system, and never gives it back: one at a
+ * time in a process, on the thread that opened it. */
 #define HM_COLLECTOR_HEADER "collectors/boehm.h"
 #include "collectors/collector.h"
 
@@ -101,18 +101,19 @@ static void on_warning(char *message, GC_word word) {
 
 /* A root that there is no room for is lost, but for the stack, which is scanned anyway. */
 void hm_boehm_root(struct hm_mutator *m, struct hm_object **variable) {
-    size_t capacity = m->roots_capacity ? 2 * m->roots_capacity : ROOTS;
-    struct hm_object ***roots = hm_calloc(&m->memory, capacity, sizeof *roots);
-    if (!roots) {
-        m->roots_used++;
+    size_t used = m->roots_used++;
+    if (used > m->roots_capacity)
         return;
-    }
-    if (m->roots_capacity)
-        memcpy(roots, m->roots, m->roots_capacity * sizeof *roots);
+    size_t capacity = used ? 2 * used : ROOTS;
+    struct hm_object ***roots = hm_malloc(&m->memory, capacity * sizeof *roots);
+    if (!roots)
+        return;
+    if (used)
+        memcpy(roots, m->roots, used * sizeof *roots);
     hm_free(&m->memory, m->roots);
     m->roots = roots;
     m->roots_capacity = capacity;
-    m->roots[m->roots_used++] = variable;
+    roots[used] = variable;
 }
 
 void hm_boehm_collect(struct hm_mutator *m) {
@@ -125,8 +126,8 @@ void hm_boehm_collect(struct hm_mutator *m) {
 
 /* ---- Weak references ---- */
 
-/* The payload is the target's address in disguise, which libgc sets to 0 when the target is found to be
- * garbage. */
+/* The payload is the target's address in disguise, which libgc sets to 0 when the target is found
+ * to be garbage. */
 static const struct hm_type weak_type = {
     .name = "weak reference", .slots = 1, .payload_bytes = sizeof(GC_hidden_pointer), .weak = true};
 
@@ -188,8 +189,8 @@ static int load(void) {
     return 0;
 }
 
-/* References point to the beginning of an object, but for what a compiler makes of them on the stack. One
- * thread marks. What is rooted is told: static data of libraries is not looked at. */
+/* References point to the beginning of an object, but for what a compiler makes of them on the
+ * stack. One thread marks. What is rooted is told: static data of libraries is not looked at. */
 static int start(void) {
     static bool started;
     static int bad;
@@ -267,7 +268,7 @@ static const struct hm_collector hm_boehm = {
     .summary = "libgc: conservative mark-sweep, on memory of its own",
     .origin = "Boehm and Weiser 1988; bdwgc 8",
     .params = params,
-    .caps = HM_GC_ONE | HM_GC_OWN_MEMORY,
+    .caps = HM_GC_ONE | HM_GC_OWN_MEMORY | HM_GC_ON_DEMAND,
     .needs = LIBRARY,
     .package = HAS_GC ? "libgc1" : "libgc-dev",
 #if HAS_GC

@@ -1,12 +1,13 @@
-/* The mutator's half of `boehm`: the conservative collector of Boehm, Demers and Weiser, out of libgc.
+/* The mutator's half of `boehm`: the conservative collector of Boehm, Demers and Weiser, out of
+ * libgc.
  *
- * Objects have our own layout. A leaf is allocated as one without pointers, all else is scanned word by
- * word, as are the stack and the registers of the mutator's thread; rooted variables are told to the
- * collector, so that it does not matter where they are.
+ * Objects have our own layout. A leaf is allocated as one without pointers, all else is scanned
+ * word by word, as are the stack and the registers of the mutator's thread; rooted variables are
+ * told to the collector, so that it does not matter where they are.
  *
- * Conservative: what looks like a reference is one, and garbage may stay. So neither that garbage is
- * freed, nor how much is, is promised, and no count of it is known. Not offered: finalizers, which do
- * not run, and callbacks of weak references. */
+ * Conservative: what looks like a reference is one, and garbage may stay. So neither that garbage
+ * is freed, nor how much is, is promised, and no count of it is known. Not offered: finalizers,
+ * which do not run, and callbacks of weak references. */
 #ifndef HM_COLLECTORS_BOEHM_H
 #define HM_COLLECTORS_BOEHM_H
 
@@ -122,6 +123,7 @@ static inline bool hm_immortalize(struct hm_mutator *m, struct hm_object *object
     return hm_boehm_immortalize(m, object);
 }
 
+#define HM_NEVER_FINALIZES
 #define HM_DISPOSES 0
 
 static inline void hm_dispose(struct hm_mutator *m, struct hm_object *object) {

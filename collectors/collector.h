@@ -10,28 +10,35 @@
  *   hm_new, hm_new_array   a new object, slots NULL, payload zeroed; the caller owns one reference.
  *                          NULL with ENOMEM: out of memory, after one collection and one retry, or
  *                          more than HM_LENGTH_MAX slots
- *   hm_init_store          the first store into a slot of a new object; takes the caller's reference
- *   hm_store               replaces what is in a slot; the caller keeps its own reference to `value`
+ *   hm_init_store          the first store into a slot of a new object; takes the caller's
+ *                          reference
+ *   hm_store               replaces what is in a slot; the caller keeps its own reference to
+ *                          `value`
  *   hm_retain, hm_release  one more, one less owned reference; nothing for tracers; NULL is allowed
  *   hm_root, hm_unroot     a local variable is (no longer) a root; nothing for reference counting
- *   hm_weak_new            a weak reference to an object of a weakable type: an object that the caller
- *                          owns. Its callback (NULL: none) runs once, when the target has died.
- *                          NULL with ENOMEM
- *   hm_weak_get            the target, of which the caller owns one more reference, or NULL: it died
- *   hm_immortalize         the object will not be freed before close, whoever lets go of it. false with
- *                          ENOMEM: it stays mortal. What it holds, and close can not find, is lost
- *                          unless it is immortal, too
- *   hm_dispose             the workload knows that nobody will ever look at this object again: `manual`
- *                          frees it, and nothing else. Nothing on all others. HM_DISPOSES tells which
- *   hm_safepoint           another thread may have its turn, or stop this one: at least once for each
- *                          operation of a workload. Owned references are in rooted variables
+ *   hm_weak_new            a weak reference to an object of a weakable type: an object that the
+ *                          caller owns. Its callback (NULL: none) runs once, when the target has
+ *                          died. NULL with ENOMEM; with ENOTSUP where no callbacks are offered, and
+ *                          one was given
+ *   hm_weak_get            the target, of which the caller owns one more reference, or NULL: it
+ *                          died
+ *   hm_immortalize         the object will not be freed before close, whoever lets go of it. false
+ *                          with ENOMEM: it stays mortal. What it holds, and close can not find, is
+ *                          lost unless it is immortal, too
+ *   hm_dispose             the workload knows that nobody will ever look at this object again:
+ *                          `manual` frees it, and nothing else. Nothing on all others. HM_DISPOSES
+ *                          tells which
+ *   HM_NEVER_FINALIZES     defined where finalizers are not offered: none ever runs
+ *   hm_safepoint           another thread may have its turn, or stop this one: at least once for
+ *                          each operation of a workload. Owned references are in rooted variables
  *   hm_collect             collect a generation now
- *   hm_load, hm_length, hm_payload   what is in a slot, how many slots there are, what is behind them
+ *   hm_load, hm_length, hm_payload   what is in a slot, how many slots there are, what is behind
+ *                                    them
  *
- * Threads, under HM_FREE: a mutator is used by its thread only, an object by all that own a reference.
- * Handing one over must synchronise. A slot that one thread stores into while another one stores or
- * loads is the workload's to lock: what hm_load returns may be dead before hm_retain. The weak
- * references to an object are of one thread, which gives it up last.
+ * Threads, under HM_FREE: a mutator is used by its thread only, an object by all that own a
+ * reference. Handing one over must synchronise. A slot that one thread stores into while another
+ * one stores or loads is the workload's to lock: what hm_load returns may be dead before hm_retain.
+ * The weak references to an object are of one thread, which gives it up last.
  *
  * Ownership, so that counting and tracing both fit: an owned reference that lives across an
  * allocation stands in a rooted variable, and is given up exactly once, by hm_release or
@@ -54,6 +61,8 @@ enum hm_collector_cap {
     HM_GC_FREE = 16,       /* several mutators may share one collector under HM_FREE */
     HM_GC_ONE = 32,        /* one at a time in a process */
     HM_GC_OWN_MEMORY = 64, /* objects do not come from the allocator that it is given */
+    HM_GC_ON_DEMAND = 128, /* hm_collect() looks for garbage */
+    HM_GC_AT_ONCE = 256,   /* what is in no cycle is freed as its last reference goes */
 };
 
 /** What the threads of a cell have in common. */
@@ -102,8 +111,8 @@ struct hm_gc_generation_stats {
 typedef void hm_gc_callback(void *arg, bool stop, int generation, uint64_t collected,
                             uint64_t uncollectable);
 
-/** What a program can ask of its collector while it runs, as CPython's gc module offers it. Not hot; on
- *  the mutator's thread. NULL members are not offered. */
+/** What a program can ask of its collector while it runs, as CPython's gc module offers it. Not
+ *  hot; on the mutator's thread. NULL members are not offered. */
 struct hm_gc_control {
     void (*get_count)(struct hm_gc *gc, int64_t out[3]);
     void (*get_threshold)(struct hm_gc *gc, int64_t out[3]);
@@ -153,8 +162,8 @@ struct hm_collector {
     void (*stats)(struct hm_gc *gc, struct hm_gc_stats *out);
     const struct hm_gc_control *control; /* NULL: nothing of it is offered */
 
-    /* A collector of which a parameter changes what is compiled into workloads has a file of its own
-     * for each value but the first. These are variants: not listed, and chosen when a spec of
+    /* A collector of which a parameter changes what is compiled into workloads has a file of its
+     * own for each value but the first. These are variants: not listed, and chosen when a spec of
      * `variant_of` has that value. Both have the same table of parameters. NULL: no variant. */
     const char *variant_of; /* the collector's name */
     const char *variant;    /* "key=value" */
@@ -182,7 +191,8 @@ static inline struct hm_object *hm_weak_get(struct hm_mutator *m, struct hm_obje
 static inline bool hm_immortalize(struct hm_mutator *m, struct hm_object *object);
 static inline void hm_dispose(struct hm_mutator *m, struct hm_object *object);
 static inline void hm_safepoint(struct hm_mutator *m);
-/** @param generation 0, 1 or 2 (2 is all)  @return objects found unreachable; -1: it is not known */
+/** @param generation 0, 1 or 2 (2 is all)
+ *  @return objects found unreachable; -1: it is not known */
 static inline int64_t hm_collect(struct hm_mutator *m, int generation);
 #include HM_COLLECTOR_HEADER
 #endif

@@ -1,11 +1,12 @@
 /* CPython 3.11 itself: its reference counting and its cycle collector, out of its own library.
  *
  * What `generational` is measured against, and compared with. An interpreter is started once in the
- * process, with nothing imported, and what it has made by then is frozen, so that a collection looks
- * at the mutator's objects only. Collections are watched through gc.callbacks, as a program would.
+ * process, with nothing imported, and what it has made by then is frozen, so that a collection
+ * looks at the mutator's objects only. Collections are watched through gc.callbacks, as a program
+ * would.
  *
- * One at a time in a process: CPython 3.11 has one collector for each interpreter, and one heap for all
- * of them. */
+ * One at a time in a process: CPython 3.11 has one collector for each interpreter, and one heap for
+ * all of them. */
 #include "collectors/cpython_library.h"
 
 enum {
@@ -110,10 +111,10 @@ static uint64_t entry_of(PyObject *info, const char *key) {
     return (uint64_t)number_of(hm_python.PyDict_GetItemString(info, key));
 }
 
-/* A full collection empties CPython's free lists. So the dict that it tells of its end, and the tuples
- * of three numbers that its answers are, would count as allocations. They are made here, to be on the
- * free lists from now on, and containers that the collection had counted go in their place: neither
- * watching nor asking changes a count. */
+/* A full collection empties CPython's free lists. So the dict that it tells of its end, and the
+ * tuples of three numbers that its answers are, would count as allocations. They are made here, to
+ * be on the free lists from now on, and containers that the collection had counted go in their
+ * place: neither watching nor asking changes a count. */
 static void balance(bool stop, int generation) {
     static PyObject *ballast[2];
     if (generation != OLDEST)
@@ -408,8 +409,8 @@ static void free_leaves_of(PyObject *list) {
             free_leaves((struct hm_object *)items[i]);
 }
 
-/* Containers are taken off the list without giving up its references to them: whatever they hold, they
- * go without another word. */
+/* Containers are taken off the list without giving up its references to them: whatever they hold,
+ * they go without another word. */
 static void free_containers(PyObject *list) {
     PyObject **items = ((PyListObject *)list)->ob_item;
     Py_ssize_t length = Py_SIZE(list);
@@ -439,8 +440,9 @@ static void close_gc(struct hm_gc *gc) {
     forget_immortals(m);
     order("freeze");
     current = NULL;
-    hm_free(&memory, gc); /* it may come back through CPython, which asks whose it is */
     hm_cpython_set_heap(NULL);
+    hm_free(&memory,
+            gc); /* it may come back through CPython, which must not give it to the heap again */
 }
 
 static void stats(struct hm_gc *gc, struct hm_gc_stats *out) {
@@ -464,7 +466,8 @@ static const struct hm_collector hm_cpython = {
     .summary = "CPython 3.11 itself, out of libpython: its counting, its cycle collector",
     .origin = "CPython 3.11, Modules/gcmodule.c and Objects/typeobject.c",
     .params = params,
-    .caps = HM_GC_FREES | HM_GC_CYCLES | HM_GC_GENERATIONS | HM_GC_GIL | HM_GC_ONE,
+    .caps = HM_GC_FREES | HM_GC_CYCLES | HM_GC_GENERATIONS | HM_GC_GIL | HM_GC_ONE |
+            HM_GC_ON_DEMAND | HM_GC_AT_ONCE,
     .needs = HM_PYTHON_LIBRARY,
     .package = HM_HAS_PYTHON ? "libpython3.11" : "libpython3.11-dev",
 #if HM_HAS_PYTHON

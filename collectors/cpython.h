@@ -1,16 +1,17 @@
 /* The mutator's half of `cpython`: CPython's own objects, as a module written in C would use them.
  *
  * Words
- *   kind   the Python type that stands for one hm_type: a PyTypeObject, with what the mutator has to
- *          know of its objects in front of it.
+ *   kind   the Python type that stands for one hm_type: a PyTypeObject, with what the mutator has
+ *          to know of its objects in front of it.
  *
  * Layout of an object: ob_refcnt and ob_type; the number of slots, if it is variable (ob_size); the
- * head of the list of its weak references, if it is weakable; the slots; the payload. A container has
- * CPython's PyGC_Head in front. Nothing else in heapmark knows this layout, and no field of struct
- * hm_object holds for it.
+ * head of the list of its weak references, if it is weakable; the slots; the payload. A container
+ * has CPython's PyGC_Head in front. Nothing else in heapmark knows this layout, and no field of
+ * struct hm_object holds for it.
  *
  * Counting is inlined, as Py_INCREF and Py_DECREF are; all else is CPython's own code, out of its
- * library. What is left out of CPython: types made by a `class` statement, whose traversal is slower. */
+ * library. What is left out of CPython: types made by a `class` statement, whose traversal is
+ * slower. */
 #ifndef HM_COLLECTORS_CPYTHON_H
 #define HM_COLLECTORS_CPYTHON_H
 
@@ -74,7 +75,8 @@ struct hm_mutator {
 #endif
 /** Slow path of hm_release: the count fell to 0. */
 void hm_cpython_dealloc(struct hm_object *object);
-/** Slow path of hm_new: find or make the kind of a type, and put it into the cache. NULL: no memory. */
+/** Slow path of hm_new: find or make the kind of a type, and put it into the cache. NULL: no
+ *  memory. */
 struct hm_cpython_kind *hm_cpython_find_kind(struct hm_mutator *m, const struct hm_type *type);
 /** An object, its slots NULL and its payload zeroed. @return NULL with ENOMEM */
 struct hm_object *hm_cpython_new(struct hm_mutator *m, struct hm_cpython_kind *kind,

@@ -1,7 +1,7 @@
 /* What the files of `cpython` share: CPython's headers, its functions by address, and the kinds.
  *
- * libpython is loaded when the collector is opened, so that no other cell pays for it: each function is
- * called through `hm_python`. Of CPython's headers only types and constants are used.
+ * libpython is loaded when the collector is opened, so that no other cell pays for it: each
+ * function is called through `hm_python`. Of CPython's headers only types and constants are used.
  *
  * Words
  *   home   where the interpreter keeps what is its own: its modules, types, and what a call of its
@@ -9,8 +9,8 @@
  *   heap   what the collector was given: each object that a mutator makes lies there, and nothing
  *          else.
  *
- * One process starts one interpreter, and never ends it: CPython leaves too much behind to start anew on
- * another heap. */
+ * One process starts one interpreter, and never ends it: CPython leaves too much behind to start
+ * anew on another heap. */
 #ifndef HM_COLLECTORS_CPYTHON_LIBRARY_H
 #define HM_COLLECTORS_CPYTHON_LIBRARY_H
 
@@ -81,6 +81,7 @@ struct hm_python {
     PyObject *gc; /* the module */
     PyObject *collect, *get_objects;
     PyMemAllocatorEx own; /* PyObject_Malloc and its family, as they were */
+    PyMemAllocatorEx raw; /* what they take from the system, as it was */
 };
 extern struct hm_python hm_python;
 
@@ -96,9 +97,11 @@ struct hm_cpython_note {
     struct hm_object *object;
 };
 
-/** Load the library and start the interpreter, unless that is done. @return 0 or a positive errno */
+/** Load the library and start the interpreter, unless that is done. @return 0 or a positive
+ *  errno */
 int hm_cpython_start(void);
-/** The heap of the objects that are made from now on. NULL: none; home only. */
+/** The heap of the objects that are made from now on. NULL: none; home only, and what is freed
+ *  elsewhere goes back to CPython's own allocator. */
 void hm_cpython_set_heap(const struct hm_memory *memory);
 /** The next allocation of CPython's is an object of a mutator's, or is not any more. */
 void hm_cpython_expect_object(bool expected);

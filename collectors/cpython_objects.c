@@ -1,5 +1,5 @@
-/* The objects of `cpython`: a Python type for each hm_type, and how its objects are made, visited, and
- * die. All of it as a module written in C would, in the order of CPython's subtype_dealloc. */
+/* The objects of `cpython`: a Python type for each hm_type, and how its objects are made, visited,
+ * and die. All of it as a module written in C would, in the order of CPython's subtype_dealloc. */
 #include "collectors/cpython_library.h"
 
 #if HM_HAS_PYTHON
@@ -114,8 +114,9 @@ static int clear_own(PyObject *self) {
 
 /* ---- Dying ---- */
 
-/* Of a leaf with a finalizer, which CPython would run at each death: whether it has run. It stands in
- * the word in front of the slots, which each weakable leaf has, so that it can be given a finalizer. */
+/* Of a leaf with a finalizer, which CPython would run at each death: whether it has run. It stands
+ * in the word in front of the slots, which each weakable leaf has, so that it can be given a
+ * finalizer. */
 static bool *leaf_finalized(PyObject *self) {
     return (bool *)(void *)((PyObject **)(void *)hm_cpython_slots(as_object(self)) - 1);
 }
@@ -377,8 +378,8 @@ int hm_cpython_objects_start(void) {
 
 /* ---- New objects ---- */
 
-/* The next block that CPython asks for is this object's. A collection that its allocation sets off runs
- * before it is tracked. */
+/* The next block that CPython asks for is this object's. A collection that its allocation sets off
+ * runs before it is tracked. */
 static PyObject *allocate(struct hm_cpython_kind *kind, uint32_t length) {
     PyObject *object;
     hm_cpython_expect_object(true);
@@ -413,8 +414,8 @@ struct hm_object *hm_cpython_new(struct hm_mutator *m, struct hm_cpython_kind *k
     return as_object(object);
 }
 
-/* As a call of the type would, but for the tuple of arguments, which would be a container more. While
- * one is made, a finalizer may make another. */
+/* As a call of the type would, but for the tuple of arguments, which would be a container more.
+ * While one is made, a finalizer may make another. */
 static PyObject *call_weakref(struct hm_object *target, hm_weak_fn *callback) {
     PyTypeObject *type = &weak_kind.py;
     PyObject *args = weak_args;

@@ -10,8 +10,8 @@ struct hm_python hm_python;
 
 /* ---- Home ---- */
 
-/* Blocks of powers of two, kept for reuse; the head tells which. Address space is reserved at once, so
- * that a free knows whose a block is; pages come as they are touched. */
+/* Blocks of powers of two, kept for reuse; the head tells which. Address space is reserved at once,
+ * so that a free knows whose a block is; pages come as they are touched. */
 struct block {
     union {
         struct block *next;
@@ -74,9 +74,10 @@ void *hm_cpython_home(size_t bytes) {
 static struct {
     struct hm_memory memory;
     bool expected; /* the next block is an object of a mutator's */
+    bool at_work;  /* it is called: what comes here now comes from `pymalloc` below it */
 } heap;
 
-/* The allocator `pymalloc` is CPython's own, which would come here again. */
+/* The allocator `pymalloc` is CPython's own, which comes here again: at once, or below layers. */
 static void *own_malloc(size_t bytes) {
     return hm_python.own.malloc(hm_python.own.ctx, bytes);
 }
@@ -87,8 +88,8 @@ static void own_free(void *p) {
 
 void hm_cpython_set_heap(const struct hm_memory *memory) {
     heap.memory = memory ? *memory : (struct hm_memory){.shape = HM_SHAPE_LIBC};
-    if (heap.memory.shape == HM_SHAPE_LIBC &&
-        heap.memory.libc.malloc == hm_python.PyObject_Malloc) {
+    if (!memory || (heap.memory.shape == HM_SHAPE_LIBC &&
+                    heap.memory.libc.malloc == hm_python.PyObject_Malloc)) {
         heap.memory.libc.malloc = own_malloc;
         heap.memory.libc.free = own_free;
     }
@@ -100,40 +101,36 @@ void hm_cpython_expect_object(bool expected) {
 
 static void *object_malloc(void *context, size_t bytes) {
     (void)context;
+    if (heap.at_work)
+        return own_malloc(bytes);
     if (!heap.expected)
         return home_malloc(bytes);
     heap.expected = false;
-    return hm_malloc(&heap.memory, bytes);
+    heap.at_work = true;
+    void *p = hm_malloc(&heap.memory, bytes);
+    heap.at_work = false;
+    return p;
 }
 
 static void object_free(void *context, void *p) {
     (void)context;
-    if (is_home(p))
+    if (is_home(p)) {
         home_free(p);
-    else if (p)
+    } else if (heap.at_work) {
+        own_free(p);
+    } else if (p) {
+        heap.at_work = true;
         hm_free(&heap.memory, p);
+        heap.at_work = false;
+    }
 }
 
-static void *raw_malloc(void *context, size_t bytes) {
-    (void)context;
-    return home_malloc(bytes);
-}
-
-static void raw_free(void *context, void *p) {
-    (void)context;
-    if (p)
-        home_free(p);
-}
-
-static void *any_calloc(void *context, size_t count, size_t size) {
-    (void)context;
+static void *home_calloc(size_t count, size_t size) {
     size_t bytes;
     return __builtin_mul_overflow(count, size, &bytes) ? NULL : hm_cpython_home(bytes);
 }
 
-/* Objects of mutators are never resized. */
-static void *any_realloc(void *context, void *p, size_t bytes) {
-    (void)context;
+static void *home_realloc(void *p, size_t bytes) {
     size_t before = p ? home_size(p) : 0;
     if (p && bytes <= before)
         return p;
@@ -145,10 +142,54 @@ static void *any_realloc(void *context, void *p, size_t bytes) {
     return grown;
 }
 
+/* A block stays where it is from; a new one is `pymalloc`'s while the heap is at work. */
+static bool is_own(const void *p) {
+    return p ? !is_home(p) : heap.at_work;
+}
+
+/* Objects of mutators are never resized: what is neither at home nor the heap's is `pymalloc`'s. */
+static void *object_calloc(void *context, size_t count, size_t size) {
+    (void)context;
+    return is_own(NULL) ? hm_python.own.calloc(hm_python.own.ctx, count, size)
+                        : home_calloc(count, size);
+}
+
+static void *object_realloc(void *context, void *p, size_t bytes) {
+    (void)context;
+    return is_own(p) ? hm_python.own.realloc(hm_python.own.ctx, p, bytes) : home_realloc(p, bytes);
+}
+
+/* `pymalloc` takes large blocks, and its own lists, from here. */
+static void *raw_malloc(void *context, size_t bytes) {
+    (void)context;
+    return is_own(NULL) ? hm_python.raw.malloc(hm_python.raw.ctx, bytes) : home_malloc(bytes);
+}
+
+static void *raw_calloc(void *context, size_t count, size_t size) {
+    (void)context;
+    return is_own(NULL) ? hm_python.raw.calloc(hm_python.raw.ctx, count, size)
+                        : home_calloc(count, size);
+}
+
+static void *raw_realloc(void *context, void *p, size_t bytes) {
+    (void)context;
+    return is_own(p) ? hm_python.raw.realloc(hm_python.raw.ctx, p, bytes) : home_realloc(p, bytes);
+}
+
+static void raw_free(void *context, void *p) {
+    (void)context;
+    if (is_home(p))
+        home_free(p);
+    else
+        hm_python.raw.free(hm_python.raw.ctx, p);
+}
+
 static void set_allocators(void) {
-    PyMemAllocatorEx raw = {NULL, raw_malloc, any_calloc, any_realloc, raw_free};
-    PyMemAllocatorEx object = {NULL, object_malloc, any_calloc, any_realloc, object_free};
+    PyMemAllocatorEx raw = {NULL, raw_malloc, raw_calloc, raw_realloc, raw_free};
+    PyMemAllocatorEx object = {NULL, object_malloc, object_calloc, object_realloc, object_free};
+    hm_python.PyMem_GetAllocator(PYMEM_DOMAIN_RAW, &hm_python.raw);
     hm_python.PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &hm_python.own);
+    hm_cpython_set_heap(NULL);
     hm_python.PyMem_SetAllocator(PYMEM_DOMAIN_RAW, &raw);
     hm_python.PyMem_SetAllocator(PYMEM_DOMAIN_MEM, &raw);
     hm_python.PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &object);

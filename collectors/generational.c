@@ -328,7 +328,8 @@ static const struct hm_collector hm_generational = {
     .summary = "reference counting with CPython 3.11's generational cycle collector",
     .origin = "CPython 3.11, Modules/gcmodule.c; policies of 3.13 and 3.14.0, Python/gc.c",
     .params = params,
-    .caps = HM_GC_FREES | HM_GC_CYCLES | HM_GC_GENERATIONS | HM_GC_GIL,
+    .caps = HM_GC_FREES | HM_GC_CYCLES | HM_GC_GENERATIONS | HM_GC_GIL | HM_GC_ON_DEMAND |
+            HM_GC_AT_ONCE,
     .open = open_gc,
     .close = close_gc,
     .attach = hm_isolated_attach,

@@ -1,4 +1,5 @@
-/* Never collects: the workload frees each object by hand, as it knows when nobody needs it any more. */
+/* Never collects: the workload frees each object by hand, as it knows when nobody needs it any
+ * more. */
 #define HM_COLLECTOR_HEADER "collectors/manual.h"
 #include "collectors/collector.h"
 

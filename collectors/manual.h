@@ -1,12 +1,12 @@
 /* The mutator's half of `manual`: an object lives until the workload disposes of it.
  *
- * What a workload costs here is its own work and the allocator's, with memory that is used again: the
- * lower bound of a collector that frees. Nothing is kept about an object, not even where it is, so that
- * the bound is as low as it can be. What nobody disposed of stays with the allocator and goes with its
- * heap.
+ * What a workload costs here is its own work and the allocator's, with memory that is used again:
+ * the lower bound of a collector that frees. Nothing is kept about an object, not even where it is,
+ * so that the bound is as low as it can be. What nobody disposed of stays with the allocator and
+ * goes with its heap.
  *
- * Invariant: a weak reference to an object that was disposed of is cleared, and its callback has run;
- * no other code of the program runs when an object goes. No finalizer does. */
+ * Invariant: a weak reference to an object that was disposed of is cleared, and its callback has
+ * run; no other code of the program runs when an object goes. No finalizer does. */
 #ifndef HM_COLLECTORS_MANUAL_H
 #define HM_COLLECTORS_MANUAL_H
 
@@ -25,7 +25,8 @@ struct hm_mutator {
     uint64_t freed_bytes;
 };
 
-/** Slow path of hm_dispose: weak references to it are cleared, and called; if it is one, it is unlinked. */
+/** Slow path of hm_dispose: weak references to it are cleared, and called; if it is one, it is
+ *  unlinked. */
 void hm_manual_take_leave(struct hm_mutator *m, struct hm_object *object);
 
 static inline struct hm_object *hm_manual_new(struct hm_mutator *m, const struct hm_type *type,
@@ -95,6 +96,7 @@ static inline bool hm_immortalize(struct hm_mutator *m, struct hm_object *object
     return true;
 }
 
+#define HM_NEVER_FINALIZES
 #define HM_DISPOSES 1
 
 static inline void hm_dispose(struct hm_mutator *m, struct hm_object *object) {

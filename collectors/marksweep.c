@@ -58,8 +58,8 @@ static const struct hm_param params[] = {
 };
 
 static bool is_marked(const struct hm_mutator *m, const struct hm_object *object) {
-    return object->count ==
-           m->epoch; /* NOLINT(clang-analyzer-core.NullDereference): a log has none */
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a log has none */
+    return object->count == m->epoch;
 }
 
 /* ---- Marking ---- */
@@ -323,7 +323,7 @@ static const struct hm_collector hm_marksweep = {
     .summary = "tracing: marks what roots reach and sweeps the rest, all at once",
     .origin = "McCarthy 1960; heap sizing as in Whippet's mmc benchmarks",
     .params = params,
-    .caps = HM_GC_FREES | HM_GC_CYCLES,
+    .caps = HM_GC_FREES | HM_GC_CYCLES | HM_GC_ON_DEMAND,
     .open = open_gc,
     .close = close_gc,
     .attach = hm_isolated_attach,

@@ -1,10 +1,10 @@
-/* The mutator's operations as functions, for programs that do not know their collector when they are
- * compiled: scripts, and checks of conformance. Compiled once for each collector, where
+/* The mutator's operations as functions, for programs that do not know their collector when they
+ * are compiled: scripts, and checks of conformance. Compiled once for each collector, where
  * HM_COLLECTOR_HEADER names its header.
  *
- * A plug-in is a shared library that exports `const struct hm_collector_plugin hm_collector_plugin`: a
- * collector that is checked and played on without a rebuild. It can not be measured: workloads are
- * compiled for each collector. */
+ * A plug-in is a shared library that exports `const struct hm_collector_plugin
+ * hm_collector_plugin`: a collector that is checked and played on without a rebuild. It can not be
+ * measured: workloads are compiled for each collector. */
 #ifndef HM_COLLECTORS_MUTATOR_H
 #define HM_COLLECTORS_MUTATOR_H
 
@@ -23,7 +23,8 @@ struct hm_sim_mutator {
     struct hm_object *(*weak_new)(struct hm_mutator *m, struct hm_object *target,
                                   hm_weak_fn *callback);
     struct hm_object *(*weak_get)(struct hm_mutator *m, struct hm_object *reference);
-    /** Give an object another type, which differs in its finalizer only. NULL: not possible. */
+    /** Give an object another type, which differs in its finalizer only. NULL: not possible,
+     *  or finalizers are not offered. */
     void (*set_type)(struct hm_object *object, const struct hm_type *type);
     /** References to an object, slots and variables. NULL where they are not counted. */
     uint32_t (*refcount)(const struct hm_object *object);
@@ -119,14 +120,20 @@ static void hm_mutator_dispose(struct hm_mutator *m, struct hm_object *object) {
 #endif
 
 /* The header of our own layout names the type. */
-#ifdef HM_COLLECTORS_OWN_OBJECTS_H
+#ifdef HM_NEVER_FINALIZES
+#define HM_MUTATOR_SET_TYPE_
+#elif defined HM_COLLECTORS_OWN_OBJECTS_H
+#define HM_MUTATOR_SET_TYPE_ .set_type = hm_mutator_set_type,
 static void hm_mutator_set_type(struct hm_object *object, const struct hm_type *type) {
     object->type = type;
 }
 #elif defined HM_COLLECTORS_CPYTHON_H
+#define HM_MUTATOR_SET_TYPE_ .set_type = hm_mutator_set_type,
 static void hm_mutator_set_type(struct hm_object *object, const struct hm_type *type) {
     hm_cpython_set_type(object, type);
 }
+#else
+#define HM_MUTATOR_SET_TYPE_
 #endif
 
 #if defined HM_COLLECTORS_RC_H || defined HM_COLLECTOR_COUNTS
@@ -145,11 +152,6 @@ static uint32_t hm_mutator_refcount(const struct hm_object *object) {
     .immortalize = hm_mutator_immortalize, .safepoint = hm_mutator_safepoint,                      \
     HM_MUTATOR_SET_TYPE_ HM_MUTATOR_REFCOUNT_ HM_MUTATOR_DISPOSE_
 
-#if defined HM_COLLECTORS_OWN_OBJECTS_H || defined HM_COLLECTORS_CPYTHON_H
-#define HM_MUTATOR_SET_TYPE_ .set_type = hm_mutator_set_type,
-#else
-#define HM_MUTATOR_SET_TYPE_
-#endif
 #if defined HM_COLLECTORS_RC_H || defined HM_COLLECTOR_COUNTS
 #define HM_MUTATOR_REFCOUNT_ .refcount = hm_mutator_refcount,
 #else
@@ -161,8 +163,8 @@ static uint32_t hm_mutator_refcount(const struct hm_object *object) {
 #define HM_MUTATOR_DISPOSE_
 #endif
 
-/** Export a collector: `HM_COLLECTOR_PLUGIN(mine)` for `static const struct hm_collector mine`, at the
- *  end of the one file of a plug-in. One that counts references defines HM_COLLECTOR_COUNTS and
+/** Export a collector: `HM_COLLECTOR_PLUGIN(mine)` for `static const struct hm_collector mine`, at
+ *  the end of the one file of a plug-in. One that counts references defines HM_COLLECTOR_COUNTS and
  *  hm_rc_count(object) in its header, so that its counts are checked. */
 #define HM_COLLECTOR_PLUGIN(descriptor)                                                            \
     static const struct hm_sim_mutator hm_plugin_mutator = {.collector = #descriptor,              \

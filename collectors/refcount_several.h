@@ -1,11 +1,12 @@
-/* For the variants of `refcount` of which several mutators may run at the same time: each thread has a
- * structure of its own, and all of these stay until close.
+/* For the variants of `refcount` of which several mutators may run at the same time: each thread
+ * has a structure of its own, and all of these stay until close.
  *
  * Vocabulary
  *   number   of a mutator: 1, 2, 3, .. in the order of attaching. None is given twice, so that who
  *            meets the number of a thread that has ended can not take another one for it.
  *
- * Included by the .c file after refcount_body.h; `struct hm_mutator` has `rc`, `gc` and `number`. */
+ * Included by the .c file after refcount_body.h; `struct hm_mutator` has `rc`, `gc` and
+ * `number`. */
 #ifndef HM_COLLECTORS_REFCOUNT_SEVERAL_H
 #define HM_COLLECTORS_REFCOUNT_SEVERAL_H
 
@@ -17,9 +18,9 @@
 enum {
     HM_SEVERAL_MAX = 65535,
     HM_SEVERAL_PAGE = 256,
-    HM_SEVERAL_APART =
-        128, /* bytes that keep two structures off one cache line, and off the pair of
-                              * lines that is fetched together */
+    /* Bytes that keep two structures off one cache line, and off the pair of lines that is fetched
+     * together. */
+    HM_SEVERAL_APART = 128,
 };
 
 struct hm_gc {

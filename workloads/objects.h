@@ -41,6 +41,16 @@ static inline void hm_tree_drop(struct hm_mutator *m, struct hm_object **variabl
     hm_drop(m, variable);
 }
 
+/** Dispose of an array with all that its slots hold, and give up the reference to it. NULL is allowed. */
+static inline void hm_drop_array(struct hm_mutator *m, struct hm_object **variable) {
+    for (uint32_t i = 0; HM_DISPOSES && *variable && i < hm_length(*variable); i++)
+        if (hm_load(*variable, i))
+            hm_dispose(m, hm_load(*variable, i));
+    if (HM_DISPOSES && *variable)
+        hm_dispose(m, *variable);
+    hm_drop(m, variable);
+}
+
 static inline uint64_t hm_tree_nodes(unsigned depth) {
     return ((uint64_t)2 << depth) - 1;
 }

@@ -47,6 +47,13 @@ struct hm_workload {
     const struct hm_param *params;
     unsigned max_threads; /* 0: any number */
 
+    /** What these values of the parameters, each of which is in its range, contradict each other in:
+     *  one line without the workload's name. NULL: nothing; as a member: there is nothing to check. */
+    const char *(*conflict)(const struct hm_value *params);
+    /** What a collector has to be able to do (enum hm_collector_cap), or there is no work to be
+     *  measured: others are skipped. NULL means 0. */
+    unsigned (*needs)(const struct hm_value *params);
+
     /** Operations in one unit, at least 1. NULL means 1. */
     uint64_t (*ops_per_unit)(const struct hm_value *params);
     /** Bytes of `run->shared`. NULL means 0. Main thread, before any setup(). */

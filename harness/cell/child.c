@@ -12,6 +12,8 @@
 
 enum {
     CHUNKS = 100, /* points of a space pass */
+    CALIBRATION_NS =
+        1000000000, /* with what is prepared off the clock, give or take one doubling */
 };
 
 static void tell_value(const char *metric, int thread, double value) {
@@ -28,7 +30,9 @@ static void calibrate(struct hm_engine *engine, uint64_t goal_ns) {
     double seconds = first;
     uint64_t units = 1;
     uint64_t asked = 1;
-    while (seconds * 1e9 < (double)goal_ns && first * 1e9 < (double)goal_ns) {
+    uint64_t until_ns = hm_engine_now_ns() + CALIBRATION_NS;
+    while (seconds * 1e9 < (double)goal_ns && first * 1e9 < (double)goal_ns &&
+           hm_engine_now_ns() < until_ns) {
         units *= 2;
         asked += units;
         seconds = hm_engine_run(engine, units);

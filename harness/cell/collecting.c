@@ -46,14 +46,14 @@ static void tell_curve(const struct hm_pause_span *spans, unsigned collectors) {
 }
 
 /* @return false when a pause was not kept */
-static bool fill_span(const struct hm_pauses *p, double from, double to, double *store,
+static bool fill_span(const struct hm_pauses *p, double to, double *store,
                       struct hm_pause_span *out) {
     if (p->count > HM_PAUSES_KEPT)
         return false;
     double *begins = store, *ends = store + p->count;
     for (uint64_t k = 0; k < p->count; k++) {
-        begins[k] = (double)p->kept[k].begin_ns - from;
-        ends[k] = begins[k] + (double)p->kept[k].length_ns;
+        begins[k] = fmin((double)p->kept[k].begin_ns, to);
+        ends[k] = fmin((double)(p->kept[k].begin_ns + p->kept[k].length_ns), to);
     }
     *out = (struct hm_pause_span){.begins = begins, .ends = ends, .count = p->count, .to = to};
     return true;
@@ -71,7 +71,7 @@ static void tell_utilisation(const struct hm_engine *engine, unsigned collectors
     double *next = store;
     for (unsigned i = 0; whole && store && spans && i < collectors; i++) {
         const struct hm_pauses *p = hm_engine_pauses(engine, i);
-        whole = fill_span(p, (double)hm_engine_began_ns(engine), run_ns, next, &spans[i]);
+        whole = fill_span(p, run_ns, next, &spans[i]);
         next += 2 * p->count;
     }
     if (!whole || !store || !spans)
@@ -88,8 +88,7 @@ static void tell_each(const struct hm_engine *engine, unsigned thread) {
     const struct hm_pauses *p = hm_engine_pauses(engine, thread);
     uint64_t told = p->count < HM_PAUSES_TOLD ? p->count : HM_PAUSES_TOLD;
     for (uint64_t k = 0; k < told; k++)
-        hm_tell("point pause_ns %u %llu %llu", thread,
-                (unsigned long long)(p->kept[k].begin_ns - hm_engine_began_ns(engine)),
+        hm_tell("point pause_ns %u %llu %llu", thread, (unsigned long long)p->kept[k].begin_ns,
                 (unsigned long long)p->kept[k].length_ns);
 }
 

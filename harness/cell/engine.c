@@ -44,6 +44,7 @@ struct hm_engine {
     uint64_t ops_per_unit;
     uint64_t base_resident;
     uint64_t began_ns;
+    uint64_t timed_ns; /* of all runs since then */
     unsigned count;
     struct worker *workers;
     struct hm_proc_usage used; /* in all timed steps of the last run */
@@ -295,6 +296,7 @@ void hm_engine_warm_up(struct hm_engine *engine) {
         engine->workers[i].units_done = 0;
     for (unsigned i = 0; i < hm_engine_collectors(engine); i++)
         hm_pauses_reset(&engine->workers[i].pauses);
+    engine->timed_ns = 0;
     engine->began_ns = hm_engine_now_ns();
 }
 
@@ -313,6 +315,8 @@ static double run_timed(struct hm_engine *engine, uint64_t units) {
     struct hm_proc_usage before;
     engine->units = units;
     hm_proc_usage_read(&before);
+    for (unsigned i = 0; i < hm_engine_collectors(engine); i++)
+        engine->workers[i].pauses.zero_ns = hm_engine_now_ns() - engine->timed_ns;
     do_step(engine, step_run);
     add_usage(&engine->used, &before);
     uint64_t begin = UINT64_MAX;
@@ -322,20 +326,17 @@ static double run_timed(struct hm_engine *engine, uint64_t units) {
         begin = w->begin_ns < begin ? w->begin_ns : begin;
         end = w->end_ns > end ? w->end_ns : end;
     }
+    engine->timed_ns += end - begin;
     return (double)(end - begin) * 1e-9;
 }
 
-/* The pauses of it are not on the record, nor is its time on the record's clock. */
+/* The pauses of it are not on the record. */
 static void prepare_unit(struct hm_engine *engine) {
-    uint64_t begin_ns = hm_engine_now_ns();
     for (unsigned i = 0; i < engine->count; i++)
         engine->workers[i].pauses.recording = false;
     do_step(engine, step_prepare);
-    uint64_t took_ns = hm_engine_now_ns() - begin_ns;
-    for (unsigned i = 0; i < engine->count; i++) {
+    for (unsigned i = 0; i < engine->count; i++)
         engine->workers[i].pauses.recording = true;
-        engine->workers[i].pauses.left_out_ns += took_ns;
-    }
 }
 
 double hm_engine_run(struct hm_engine *engine, uint64_t units) {

@@ -22,7 +22,7 @@ static void on_end(void *arg, int generation, uint64_t visited, uint64_t freed) 
         return;
     uint64_t length = hm_engine_now_ns() - p->begin_ns;
     if (p->count < HM_PAUSES_KEPT)
-        p->kept[p->count] = (struct hm_pause){p->begin_ns - p->left_out_ns, length};
+        p->kept[p->count] = (struct hm_pause){p->begin_ns - p->zero_ns, length};
     p->count++;
     p->total_ns += length;
     if (length > p->longest_ns)
@@ -39,6 +39,5 @@ void hm_pauses_reset(struct hm_pauses *pauses) {
     pauses->count = 0;
     pauses->total_ns = 0;
     pauses->longest_ns = 0;
-    pauses->left_out_ns = 0;
     pauses->recording = true;
 }

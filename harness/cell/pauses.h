@@ -10,7 +10,7 @@ enum {
 };
 
 struct hm_pause {
-    uint64_t begin_ns;
+    uint64_t begin_ns; /* of the timed work */
     uint64_t length_ns;
 };
 
@@ -19,8 +19,8 @@ struct hm_pauses {
     uint64_t count;
     uint64_t total_ns;
     uint64_t longest_ns;
-    uint64_t begin_ns;    /* of the pause that is going on */
-    uint64_t left_out_ns; /* untimed stretches so far: they are no part of the record's time */
+    uint64_t begin_ns; /* of the pause that is going on */
+    uint64_t zero_ns;  /* when the timed work would have begun, had it gone on without a break */
     bool recording;
     struct hm_gc_events events; /* given to the collector */
 };

@@ -40,7 +40,7 @@ static const char usage[] =
     "  deref W          value: the ID that it leads to, empty if that is dead\n"
     "  finalizer ID [resurrect|collect|drop X]\n"
     "                   run once before it is freed\n"
-    "  collect [GEN]    value: objects found unreachable\n"
+    "  collect [GEN]    value: objects found unreachable, empty if not known\n"
     "  refcount A       value: references to it, roots included\n"
     "  stats            value: what the collector counts\n"
     "  threshold A B C  of the generations 0, 1 and 2; A = 0: none collects by itself\n"

@@ -236,6 +236,13 @@ static bool shares(const struct hm_collector *collector, enum hm_threading threa
            (collector->caps & (threading == HM_GIL ? HM_GC_GIL : HM_GC_FREE));
 }
 
+/* Whether the workload needs something that the collector can not do. */
+static bool lacks(const struct hm_cell *cell, unsigned cap) {
+    const struct hm_workload_spec *workload = &cell->group->workload->spec;
+    unsigned needs = workload->part->needs ? workload->part->needs(workload->params.values) : 0;
+    return needs & ~cell->collector->spec.part->caps & cap;
+}
+
 /* What keeps a cell's collector from running there; says nothing if nothing does. */
 static void say_collector_skip(const struct hm_plan *plan, struct hm_cell *cell) {
     const struct hm_collector *c = cell->collector->spec.part;
@@ -246,6 +253,12 @@ static void say_collector_skip(const struct hm_plan *plan, struct hm_cell *cell)
     else if (several && !shares(c, plan->threading))
         snprintf(cell->skip, sizeof cell->skip, "%s does not support --threading %s", c->name,
                  hm_threading_name(plan->threading));
+    else if (lacks(cell, HM_GC_ON_DEMAND))
+        snprintf(cell->skip, sizeof cell->skip, "%s never collects, which is what is measured",
+                 c->name);
+    else if (lacks(cell, HM_GC_AT_ONCE))
+        snprintf(cell->skip, sizeof cell->skip,
+                 "%s frees nothing at once, which is what is measured", c->name);
     else if (several && plan->threading == HM_ISOLATED && (c->caps & HM_GC_ONE))
         snprintf(cell->skip, sizeof cell->skip,
                  "there can be one %s in a process, not one for each thread", c->name);

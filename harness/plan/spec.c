@@ -140,7 +140,7 @@ static char *split_name(char *text) {
 
 static int copy_text(const char *kind, const char *text, char *out, struct hm_error *error) {
     if (!*text)
-        return hm_fail(error, EINVAL, "an %s's name is empty", kind);
+        return hm_fail(error, EINVAL, "%s %s's name is empty", *kind == 'a' ? "an" : "a", kind);
     if (strlen(text) >= HM_SPEC_BYTES)
         return hm_fail(error, EINVAL, "the %s '%.40s...' is longer than %d bytes", kind, text,
                        HM_SPEC_BYTES - 1);
@@ -199,22 +199,37 @@ const char *hm_allocator_alone_why(const struct hm_allocator *alone) {
     return alone->caps & HM_CAP_THREADS ? " with these parameters" : "";
 }
 
-/* A parameter may choose what is compiled into the workloads. */
-static const struct hm_collector *resolve_variant(const struct hm_collector *part,
-                                                  const struct hm_params *params) {
+/* Whether "key=" chooses among a collector's variants. */
+static bool chooses_variant(const struct hm_collector *part, const char *setting) {
+    size_t count, length = strcspn(setting, "=") + 1;
+    const struct hm_collector *const *all = hm_collectors(&count);
+    for (size_t i = 0; i < count; i++)
+        if (all[i]->variant_of && strcmp(all[i]->variant_of, part->name) == 0 &&
+            strncmp(all[i]->variant, setting, length) == 0)
+            return true;
+    return false;
+}
+
+/* A parameter may choose what is compiled into the workloads; its first choice is the
+ * collector itself. */
+static int resolve_variant(const struct hm_collector **part, const struct hm_params *params,
+                           struct hm_error *error) {
+    const struct hm_collector *plain = *part;
     char setting[HM_SPEC_BYTES];
-    for (size_t i = 0; part->params && part->params[i].name; i++) {
-        const struct hm_param *p = &part->params[i];
-        if (p->kind != HM_PARAM_CHOICE)
+    for (size_t i = 0; plain->params && plain->params[i].name; i++) {
+        const struct hm_param *p = &plain->params[i];
+        if (p->kind != HM_PARAM_CHOICE || params->values[i].number == 0)
             continue;
         int used = snprintf(setting, sizeof setting, "%s=", p->name);
         choice_word(p->choices, params->values[i].number, setting + used,
                     sizeof setting - (size_t)used);
-        const struct hm_collector *variant = hm_collector_variant(part, setting);
+        const struct hm_collector *variant = hm_collector_variant(plain, setting);
+        if (!variant && chooses_variant(plain, setting))
+            return hm_fail(error, EINVAL, "%s: %s is not in this build", plain->name, setting);
         if (variant)
-            return variant;
+            *part = variant;
     }
-    return part;
+    return 0;
 }
 
 int hm_collector_spec_parse(const char *text, struct hm_collector_spec *out,
@@ -235,7 +250,7 @@ int hm_collector_spec_parse(const char *text, struct hm_collector_spec *out,
         return unknown_part("collector", copy, error);
     bad = parse_params(copy, out->part->params, params, &out->params, error);
     if (!bad)
-        out->part = resolve_variant(out->part, &out->params);
+        bad = resolve_variant(&out->part, &out->params, error);
     return bad;
 }
 
@@ -249,7 +264,11 @@ int hm_workload_spec_parse(const char *text, struct hm_workload_spec *out, struc
     snprintf(out->text, sizeof out->text, "%s", text);
     if (!out->part)
         return unknown_part("workload", copy, error);
-    return parse_params(copy, out->part->params, params, &out->params, error);
+    bad = parse_params(copy, out->part->params, params, &out->params, error);
+    if (bad || !out->part->conflict)
+        return bad;
+    const char *conflict = out->part->conflict(out->params.values);
+    return conflict ? hm_fail(error, EINVAL, "%s: %s", copy, conflict) : 0;
 }
 
 void hm_params_format(const struct hm_param *table, const struct hm_params *params, char *out,

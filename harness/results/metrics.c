@@ -41,7 +41,7 @@ static const struct hm_metric metrics[] = {
     {"header_bytes", "bytes", HM_BETTER_LOWER, false,
      "what a collector adds to one container, all told"},
     {"unfreed_objects", "objects", HM_BETTER_LOWER, false,
-     "objects never freed by the end of the work: what the collector leaks"},
+     "objects not freed by the end of the work: leaked, or garbage that waits for a collection"},
 };
 
 const struct hm_metric *hm_metrics(size_t *count) {

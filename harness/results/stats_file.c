@@ -96,6 +96,11 @@ static double median_of(struct table *t, size_t metric, size_t cell) {
     return hm_quantile(t->scratch, n, 0.5);
 }
 
+/* A collector that has memory of its own says nothing about the work on this allocator. */
+static bool is_on_arm(const struct hm_cell *cell) {
+    return cell->collector && !(cell->collector->spec.part->caps & HM_GC_OWN_MEMORY);
+}
+
 /* The least that the work of this cell is known to cost without a collector's explicit work: the
  * smallest median of `mutator` among all collectors on the same allocator. NAN: not known */
 static double distilled_minimum(struct table *t, size_t mutator, size_t cell) {
@@ -103,7 +108,7 @@ static double distilled_minimum(struct table *t, size_t mutator, size_t cell) {
     double least = NAN;
     for (size_t i = 0; i < t->plan->cell_count; i++) {
         const struct hm_cell *other = &t->plan->cells[i];
-        if (other->group != c->group || other->arm != c->arm || t->failed[i])
+        if (other->group != c->group || other->arm != c->arm || t->failed[i] || !is_on_arm(other))
             continue;
         least = fmin(least, median_of(t, mutator, i));
     }
@@ -116,7 +121,7 @@ static void derive_overhead(struct table *t) {
     size_t mutator = metric_index(t, "mutator_ns");
     size_t time = metric_index(t, "time_ns");
     for (size_t i = 0; i < t->plan->cell_count; i++) {
-        if (!t->plan->cells[i].collector)
+        if (!is_on_arm(&t->plan->cells[i]))
             continue;
         double least = distilled_minimum(t, mutator, i);
         for (unsigned r = 0; r < t->plan->rounds; r++)

@@ -84,7 +84,8 @@ static int play_new(void *arg, const struct hm_sim_line *line, struct hm_error *
     struct hm_sim_play *sim = arg;
     struct hm_sim_named *named;
     uint64_t slots;
-    int bad = hm_sim_parse_below(line->words[2], HM_LENGTH_MAX, "number of slots", &slots, error);
+    int bad = hm_sim_parse_below(line->words[2], (uint64_t)HM_LENGTH_MAX + 1, "number of slots",
+                                 &slots, error);
     if (!bad)
         bad = hm_sim_new_name(sim, line->words[1], &named, error);
     if (bad)
@@ -188,8 +189,12 @@ static int play_weak(void *arg, const struct hm_sim_line *line, struct hm_error 
     reference->slots = 1;
     reference->weak = true;
     hm_sim_hold(sim, 0, target->object);
+    errno = 0;
     hm_sim_name_object(sim, reference, sim->ops->weak_new(sim->m, target->object, called_back));
+    bool offered = reference->object || errno != ENOTSUP;
     hm_sim_let_go(sim);
+    if (!offered)
+        return hm_sim_not_offered(sim, line, error);
     return hm_sim_answer(sim, line, reference->id, reference->object ? "" : "oom");
 }
 
@@ -215,9 +220,10 @@ static int play_collect(void *arg, const struct hm_sim_line *line, struct hm_err
         if (bad)
             return bad;
     }
-    char found[24];
-    snprintf(found, sizeof found, "%" PRId64, sim->ops->collect(sim->m, (int)generation));
-    return hm_sim_answer(sim, line, "", found);
+    char text[24];
+    int64_t found = sim->ops->collect(sim->m, (int)generation);
+    snprintf(text, sizeof text, "%" PRId64, found);
+    return hm_sim_answer(sim, line, "", found < 0 ? "" : text);
 }
 
 static int play_refcount(void *arg, const struct hm_sim_line *line, struct hm_error *error) {

@@ -82,8 +82,9 @@ static int check_count(const struct hm_sim_verb *verb, unsigned count, struct hm
     }
     if (count >= least && count <= most)
         return 1;
-    return hm_fail(error, -1, "%s word; it is: %s%s%s", count < least ? "a missing" : "too many a",
-                   verb->name, *verb->words ? " " : "", verb->words);
+    return hm_fail(error, -1, "%s; it is: %s%s%s",
+                   count < least ? "a missing word" : "a word too many", verb->name,
+                   *verb->words ? " " : "", verb->words);
 }
 
 int hm_sim_next(struct hm_sim_script *script, struct hm_sim_line *line, struct hm_error *error) {

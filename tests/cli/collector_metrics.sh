@@ -48,6 +48,23 @@ rows o/samples.csv | awk -F, '
 awk -v mmu="$(median mmu_1ms generational)" 'BEGIN { exit !(mmu >= 0 && mmu < 1) }' ||
     fail "'generational' has an MMU of $(median mmu_1ms generational)"
 
+# The pauses lie in the time of the run, and leave of its longest window what is not paused.
+rows o/series.csv | awk -F, '
+    FNR == NR { if ($14 == "time_ns" && $13 == -1) length_ns[$3 $10] = $15 * $18; next }
+    $5 == "pause_ns" && !($4 + $6 <= 1.001 * length_ns[$1 $2] + 1000) { late = late " " $1 ":" $4 }
+    END { if (late) { print late; exit 1 } }' <(rows o/samples.csv) /dev/stdin >odd ||
+    fail "pauses after the end of the run: $(cut -c 1-200 odd)"
+
+# Where a collector has nothing to do, nothing is measured.
+heapmark run --rounds 1 -a system -c refcount,generational,marksweep \
+    -w graph:objects=1000,graph:objects=1000:what=free -o g --no-plots
+expect_exit 0
+expect_in g/samples.csv "refcount never collects" "marksweep frees nothing at once"
+[[ $(rows g/samples.csv | awk -F, '$14 == "time_ns" && $19 == "ok"' | grep -c "/generational/") -eq 2 ]] ||
+    fail "generational was not measured on both"
+heapmark run -a system -c refcount -w graph:shape=dll:what=free --dry-run
+expect_refusal "graph: shape=dll is a cycle"
+
 # Garbage is what was never freed: with counts alone every ring, with the cycle collector none.
 last_garbage() {
     rows o/series.csv | awk -F, -v cell="rings/system/$1/" '

@@ -87,6 +87,15 @@ expect_in() {
     done
 }
 
+# collector_is_missing NAME: a library that it needs is not installed, or it is not in this build.
+collector_is_missing() {
+    heapmark list collectors --format json
+    awk -v name="\"$1\"," '
+        /^      "name": / { mine = $2 == name }
+        mine && /^      "missing": / { missing = 1 }
+        END { exit !missing }' "$out"
+}
+
 # expect WHAT COMMAND..: the command succeeds.
 expect() {
     local what=$1

@@ -203,6 +203,28 @@ bad refcount 'collect 3\n' "generation" "below 3"
 bad refcount 'new a 1\nfinalizer a dance\n' "resurrect, collect, or drop"
 bad refcount 'new a 1\nfinalizer a drop\n' "resurrect, collect, or drop"
 bad refcount 'new a 2000000000\n' "number of slots"
+bad refcount 'new a 134217728\n' "number of slots" "below 134217728"
+bad refcount 'new a 1 2\n' "a word too many; it is: new ID SLOTS"
+bad refcount 'new a\n' "a missing word; it is: new ID SLOTS"
+
+# The longest object is asked for, and does not fit.
+echo 'new a 134217727' >script
+heapmark sim -c refcount -a first-fit:size=4K --script script
+expect_exit 0
+expect_rows new,a,oom
+
+# What never happens is not offered: finalizers, and callbacks of weak references.
+bad manual 'new a 1\nfinalizer a\n' "script:2" "finalizer.* not offered by manual"
+if ! collector_is_missing boehm; then
+    bad boehm 'new a 1\nfinalizer a\n' "script:2" "finalizer.* not offered by boehm"
+    bad boehm 'new a 1\nweak w a\n' "script:2" "weak.* not offered by boehm"
+    expect_rows new,a,
+    play boehm <<<collect
+    expect_exit 0
+    expect_rows collect,,
+fi
+heapmark sim -c '' --script script
+expect_refusal "a collector's name is empty"
 
 # Finalizers inside of finalizers take stack: there is a limit, and no crash.
 awk 'BEGIN {

@@ -3,7 +3,8 @@
 # libpython.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-if heapmark list collectors >/dev/null && grep -A1 '^  cpython ' "$out" | grep -q 'not installed'; then
+heapmark list collectors --format json
+if collector_is_missing cpython; then
     echo "left out: no libpython"
     trap - EXIT
     rm -rf "$work"
@@ -62,6 +63,10 @@ count
 collect 1
 count
 collect
+new large 500
+ref large 499 large
+drop large
+collect
 END
 heapmark sim -c generational --script script
 [[ $status -eq 0 ]] || fail "generational does not play it"
@@ -70,3 +75,12 @@ heapmark sim -c cpython --script script
 [[ $status -eq 0 ]] || fail "cpython does not play it"
 grep -q '^freed,d,$' ours || fail "no automatic collection"
 diff ours "$out" >difference || { cat difference; fail "CPython plays it in another way"; }
+
+# On its own allocator, which CPython asks, too: alone, below what watches it, and below layers.
+for allocator in pymalloc traced+pymalloc locked+traced+pymalloc; do
+    heapmark sim -c cpython -a $allocator --script script
+    expect_exit 0
+    diff ours "$out" >difference || { cat difference; fail "it is played in another way on $allocator"; }
+done
+heapmark run -a pymalloc,traced+pymalloc -c cpython -w trees:depth=8 -t 1 --rounds 1 --no-plots -o cells
+expect_exit 0

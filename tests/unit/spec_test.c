@@ -93,6 +93,36 @@ static void test_malformed_specs_are_refused(void **state) {
     assert_allocator_refused("pool+system", "not a layer");
 }
 
+/* A collector of which the file of one value is not in the build; another parameter chooses
+ * nothing. */
+static const struct hm_param halved_params[] = {
+    {.name = "count", .unit = "", .kind = HM_PARAM_CHOICE, .choices = "plain|here|gone"},
+    {.name = "auto", .unit = "", .kind = HM_PARAM_CHOICE, .choices = "on|off"},
+    {.name = NULL},
+};
+static const struct hm_collector hm_halved = {
+    .name = "halved", .summary = "", .origin = "", .params = halved_params};
+HM_REGISTER(hm_collector, hm_halved);
+static const struct hm_collector hm_halved_here = {.name = "halved_here",
+                                                   .variant_of = "halved",
+                                                   .variant = "count=here",
+                                                   .summary = "",
+                                                   .origin = "",
+                                                   .params = halved_params};
+HM_REGISTER(hm_collector, hm_halved_here);
+
+static void test_a_variant_that_is_not_in_the_build_is_refused(void **state) {
+    (void)state;
+    struct hm_collector_spec spec;
+    struct hm_error error = {""};
+    assert_int_equal(hm_collector_spec_parse("halved:auto=off", &spec, &error), 0);
+    assert_ptr_equal(spec.part, &hm_halved);
+    assert_int_equal(hm_collector_spec_parse("halved:count=here:auto=off", &spec, &error), 0);
+    assert_ptr_equal(spec.part, &hm_halved_here);
+    assert_int_equal(hm_collector_spec_parse("halved:count=gone", &spec, &error), EINVAL);
+    assert_says(&error, "halved: count=gone is not in this build");
+}
+
 static void test_a_parameter_chooses_the_variant_that_is_compiled_for_it(void **state) {
     (void)state;
     static const char *const names[][2] = {{"refcount", "refcount"},
@@ -213,6 +243,7 @@ int main(void) {
         cmocka_unit_test(test_wrong_choice_is_told_the_choices),
         cmocka_unit_test(test_malformed_specs_are_refused),
         cmocka_unit_test(test_a_parameter_chooses_the_variant_that_is_compiled_for_it),
+        cmocka_unit_test(test_a_variant_that_is_not_in_the_build_is_refused),
         cmocka_unit_test(test_overlong_spec_is_refused),
         cmocka_unit_test(test_all_parameters_are_printed_and_read_again),
         cmocka_unit_test(test_job_file_names_configurations_with_their_environment),

@@ -346,9 +346,9 @@ static int64_t bury(struct hm_mutator *m, struct zoo_head *garbage) {
     if (any)
         take_back(m, garbage);
     clear_weak_references(m, garbage);
-    int64_t found = count_containers(garbage);
+    int64_t after = count_containers(garbage), found = after;
 #ifdef ZOO_RESURRECTED_COUNTED
-    found = before;
+    found += before - after;
 #endif
 #ifdef ZOO_RESULT_WRONG
     found = before > 8 ? 8 : found;

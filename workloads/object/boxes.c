@@ -244,16 +244,6 @@ static void dispose(struct hm_mutator *m, const struct boxes *boxes, uint32_t sl
         hm_dispose(m, object);
 }
 
-/* Let go of an array of shared values: they are immortal, it is not. */
-static void drop_shared(struct hm_mutator *m, struct hm_object **array) {
-    for (uint32_t i = 0; HM_DISPOSES && *array && i < hm_length(*array); i++)
-        if (hm_load(*array, i))
-            hm_dispose(m, hm_load(*array, i));
-    if (HM_DISPOSES && *array)
-        hm_dispose(m, *array);
-    hm_drop(m, array);
-}
-
 static void teardown(struct hm_run *run) {
     struct hm_mutator *m = run->mutator;
     struct boxes *boxes = run->state;
@@ -262,8 +252,8 @@ static void teardown(struct hm_run *run) {
     if (HM_DISPOSES && boxes->table)
         hm_dispose(m, boxes->table);
     hm_drop(m, &boxes->table);
-    drop_shared(m, &boxes->ints);
-    drop_shared(m, &boxes->strings);
+    hm_drop_array(m, &boxes->ints);
+    hm_drop_array(m, &boxes->strings);
     hm_unroot(m, 3);
     hm_scratch_free(boxes, boxes->bytes);
     run->state = NULL;

@@ -245,9 +245,18 @@ static uint64_t run_units(struct hm_run *run, uint64_t units) {
     return units;
 }
 
+static const char *conflict(const struct hm_value *values) {
+    bool is_cyclic = values[PARAM_SHAPE].number == SHAPE_DLL;
+    return values[PARAM_WHAT].number == WHAT_FREE && is_cyclic
+               ? "shape=dll is a cycle, and what=free is for what dies of its counts"
+               : NULL;
+}
+
+static unsigned needs(const struct hm_value *values) {
+    return values[PARAM_WHAT].number == WHAT_FREE ? HM_GC_AT_ONCE : HM_GC_ON_DEMAND;
+}
+
 static int setup(struct hm_run *run) {
-    if (what_of(run) == WHAT_FREE && shape_of(run) == SHAPE_DLL)
-        return EINVAL;
     struct graph *graph = hm_scratch(sizeof *graph);
     uint32_t *turn = hm_scratch(count_of(run->params) * sizeof *turn);
     if (!graph || !turn) {
@@ -284,8 +293,8 @@ static uint64_t walk_list(struct hm_object *first, const struct hm_object *stop,
         nodes++;
         previous = at;
         at = hm_load(at, NEXT);
-    } while (at != stop);
-    return nodes;
+    } while (at && at != stop);
+    return at == stop ? nodes : 0;
 }
 
 static uint64_t walk_graph(struct hm_run *run) {
@@ -331,6 +340,8 @@ static const struct hm_workload graph = {
     .op = "object of the graph",
     .params = params,
     .ops_per_unit = ops_per_unit,
+    .conflict = conflict,
+    .needs = needs,
     .setup = setup,
     .prepare = prepare,
     .run = run_units,

@@ -252,22 +252,12 @@ static void receive(struct hm_mutator *m, struct state *s, uint32_t slot) {
 
 /* ---- Setting up ---- */
 
-static void drop_array(struct hm_mutator *m, struct hm_object **variable) {
-    struct hm_object *array = *variable;
-    for (uint32_t i = 0; HM_DISPOSES && array && i < hm_length(array); i++)
-        if (hm_load(array, i))
-            hm_dispose(m, hm_load(array, i));
-    if (HM_DISPOSES && array)
-        hm_dispose(m, array);
-    hm_drop(m, variable);
-}
-
 static void teardown(struct hm_run *run) {
     struct hm_mutator *m = run->mutator;
     struct state *s = run->state;
-    drop_array(m, &s->table);
-    drop_array(m, &s->own->mailbox);
-    drop_array(m, &s->own->set);
+    hm_drop_array(m, &s->table);
+    hm_drop_array(m, &s->own->mailbox);
+    hm_drop_array(m, &s->own->set);
     hm_unroot(m, 3);
     hm_scratch_free(s, s->bytes);
     run->state = NULL;
