@@ -18,6 +18,7 @@
 #include "collectors/object_log.h"
 #include "collectors/own_objects.h"
 #include "collectors/safepoint.h"
+#include "collectors/uncounted.h"
 #include "collectors/weak.h"
 #include "collectors/whole.h"
 
@@ -88,28 +89,6 @@ static inline struct hm_object *hm_new_array(struct hm_mutator *m, const struct 
         return hm_marksweep_new(m, type, length);
     errno = ENOMEM;
     return NULL;
-}
-
-static inline void hm_init_store(struct hm_mutator *m, struct hm_object *object, uint32_t slot,
-                                 struct hm_object *value) {
-    (void)m;
-    hm_slots(object)[slot] = value;
-}
-
-static inline void hm_store(struct hm_mutator *m, struct hm_object *object, uint32_t slot,
-                            struct hm_object *value) {
-    (void)m;
-    hm_slots(object)[slot] = value;
-}
-
-static inline void hm_retain(struct hm_mutator *m, struct hm_object *object) {
-    (void)m;
-    (void)object;
-}
-
-static inline void hm_release(struct hm_mutator *m, struct hm_object *object) {
-    (void)m;
-    (void)object;
 }
 
 static inline void hm_root(struct hm_mutator *m, struct hm_object **variable) {

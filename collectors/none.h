@@ -9,6 +9,8 @@
 #include "collectors/collector.h"
 #include "collectors/own_objects.h"
 #include "collectors/safepoint.h"
+#include "collectors/uncounted.h"
+#include "collectors/untraced.h"
 #include "collectors/weak.h"
 
 #include <errno.h>
@@ -54,38 +56,6 @@ static inline struct hm_object *hm_new_array(struct hm_mutator *m, const struct 
         return hm_none_new(m, type, length);
     errno = ENOMEM;
     return NULL;
-}
-
-static inline void hm_init_store(struct hm_mutator *m, struct hm_object *object, uint32_t slot,
-                                 struct hm_object *value) {
-    (void)m;
-    hm_slots(object)[slot] = value;
-}
-
-static inline void hm_store(struct hm_mutator *m, struct hm_object *object, uint32_t slot,
-                            struct hm_object *value) {
-    (void)m;
-    hm_slots(object)[slot] = value;
-}
-
-static inline void hm_retain(struct hm_mutator *m, struct hm_object *object) {
-    (void)m;
-    (void)object;
-}
-
-static inline void hm_release(struct hm_mutator *m, struct hm_object *object) {
-    (void)m;
-    (void)object;
-}
-
-static inline void hm_root(struct hm_mutator *m, struct hm_object **variable) {
-    (void)m;
-    (void)variable;
-}
-
-static inline void hm_unroot(struct hm_mutator *m, unsigned count) {
-    (void)m;
-    (void)count;
 }
 
 static inline int64_t hm_collect(struct hm_mutator *m, int generation) {

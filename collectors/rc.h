@@ -20,6 +20,7 @@
 #include "collectors/collector.h"
 #include "collectors/own_objects.h"
 #include "collectors/safepoint.h"
+#include "collectors/untraced.h"
 #include "collectors/weak.h"
 
 #define HM_IMMORTAL (1u << 31)
@@ -179,16 +180,6 @@ static inline void hm_store(struct hm_mutator *m, struct hm_object *object, uint
     hm_retain(m, value);
     hm_slots(object)[slot] = value;
     hm_release(m, old);
-}
-
-static inline void hm_root(struct hm_mutator *m, struct hm_object **variable) {
-    (void)m;
-    (void)variable;
-}
-
-static inline void hm_unroot(struct hm_mutator *m, unsigned count) {
-    (void)m;
-    (void)count;
 }
 
 #define HM_DISPOSES 0

@@ -294,7 +294,8 @@ static void check_random_threads(struct hm_verify *v) {
     uint64_t rounds = v->ops / THREADS / HM_EPISODE_OPS + 1;
     c->v = v;
     c->ops = v->ops / THREADS / rounds;
-    hm_verify_away(v, THREADS * BURST, THREADS * BURST * 32); /* of those that meet */
+    hm_verify_away(v, (size_t)THREADS * BURST,
+                   (size_t)THREADS * BURST * 32); /* of those that meet */
     for (unsigned i = 0; i < THREADS; i++)
         open_player(v, &c->players[i], i);
     double begin = now_s();

@@ -42,7 +42,8 @@ static void check_first_touch(struct hm_verify *v) {
     struct hm_shadow s;
     hm_verify_shadow(v, &s, RACERS * FIRST_BLOCKS);
     hm_verify_at(v, "the first mallocs of %d threads", RACERS);
-    hm_verify_away(v, RACERS * FIRST_BLOCKS, RACERS * FIRST_BLOCKS * first_size(FIRST_BLOCKS - 1));
+    hm_verify_away(v, (size_t)RACERS * FIRST_BLOCKS,
+                   (size_t)RACERS * FIRST_BLOCKS * first_size(FIRST_BLOCKS - 1));
     r->v = v;
     hm_verify_threads(v, RACERS, race, r);
     for (unsigned i = 0; i < RACERS * FIRST_BLOCKS; i++) {
@@ -179,7 +180,7 @@ static void check_generations(struct hm_verify *v) {
     uint64_t count = hm_verify_effort(v, 1000, 60, v->no_reuse ? 60 : 1000);
     uint64_t warm_bytes = 0;
     g->v = v;
-    hm_verify_away(v, 2 * LEFT, 2 * LEFT * left_size(LEFT));
+    hm_verify_away(v, (size_t)2 * LEFT, (size_t)2 * LEFT * left_size(LEFT));
     for (g->number = 0; g->number < count; g->number++) {
         hm_verify_at(v, "generation %llu of threads that end with live blocks",
                      (unsigned long long)g->number);

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # What is told of collectors agrees with what it is computed from.
+# labels: plain
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 heapmark run --rounds 3 -a system -c none,refcount,generational -w rings -t 1 -o o --no-plots

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The figures of collectors show what a run's tables have.
+# labels: plain
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v gnuplot >/dev/null || exit 77
 

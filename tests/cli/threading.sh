@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Threads of an object workload share what --threading says.
+# labels: plain
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 heapmark run -w trees -c none --threading some
