@@ -2,6 +2,7 @@
 #include "harness/cli/command.h"
 #include "harness/cli/data.h"
 #include "harness/cli/verify_collectors.h"
+#include "harness/cli/verify_numbers.h"
 #include "harness/verify/child.h"
 #include "harness/verify/report.h"
 
@@ -9,7 +10,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -59,39 +59,6 @@ struct verify {
     bool as_json;
 };
 
-/* 100M, or 1e8: what is whole in both. */
-static int parse_whole(const char *text, int64_t *out) {
-    const double most = 1e15;
-    char *end;
-    if (!strpbrk(text, "eE"))
-        return hm_number_parse(text, 1000, out);
-    double number = strtod(text, &end);
-    if (strspn(text, "0123456789.eE+") != strlen(text) || *end || number > most ||
-        number != floor(number))
-        return EINVAL;
-    *out = (int64_t)number;
-    return 0;
-}
-
-static int take_number(const char *name, const char *value, int64_t least, uint64_t *out,
-                       struct hm_error *error) {
-    int64_t number;
-    if (parse_whole(value, &number) || number < least)
-        return hm_fail(error, EINVAL, "--%s=%s: must be a whole number, at least %" PRId64, name,
-                       value, least);
-    *out = (uint64_t)number;
-    return 0;
-}
-
-static int take_timeout(const char *value, double *out, struct hm_error *error) {
-    char *end;
-    double seconds = strtod(value, &end);
-    if (end == value || *end || !isfinite(seconds) || seconds < 0.1 || seconds > 86400)
-        return hm_fail(error, EINVAL, "--timeout=%s: must be seconds, 0.1 to 86400", value);
-    *out = seconds;
-    return 0;
-}
-
 static const struct option options[] = {
     {"ops", required_argument, NULL, 'n'},      {"seed", required_argument, NULL, 's'},
     {"property", required_argument, NULL, 'p'}, {"format", required_argument, NULL, 'f'},
@@ -116,14 +83,14 @@ static int take_option(struct verify *v, int option, const char *word, struct hm
         v->allocators = optarg;
         return 0;
     case 'n':
-        return take_number("ops", optarg, 1, &v->judge.ops, error);
+        return hm_verify_take_number("ops", optarg, 1, &v->judge.ops, error);
     case 's':
-        return take_number("seed", optarg, 0, &v->judge.seed, error);
+        return hm_verify_take_number("seed", optarg, 0, &v->judge.seed, error);
     case 'p':
         v->wanted = optarg;
         return 0;
     case 't':
-        return take_timeout(optarg, &v->judge.timeout_s, error);
+        return hm_verify_take_timeout(optarg, &v->judge.timeout_s, error);
     case 'f':
         if (strcmp(optarg, "json") != 0 && strcmp(optarg, "table") != 0)
             return hm_fail(error, EINVAL, "--format=%s: must be table or json", optarg);

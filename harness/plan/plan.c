@@ -1,6 +1,8 @@
 /* The plan of a run: from a request to cells. */
 #include "harness/plan/plan.h"
 
+#include "harness/plan/skip.h"
+
 #include "harness/plan/arm.h"
 
 #include <errno.h>
@@ -230,61 +232,6 @@ static int choose_baseline(struct builder *b, struct lists *l) {
                  : 0;
 }
 
-/* Several mutators: whether they may share this collector in the way that was asked for. */
-static bool shares(const struct hm_collector *collector, enum hm_threading threading) {
-    return threading == HM_ISOLATED ||
-           (collector->caps & (threading == HM_GIL ? HM_GC_GIL : HM_GC_FREE));
-}
-
-/* Whether the workload needs something that the collector can not do. */
-static bool lacks(const struct hm_cell *cell, unsigned cap) {
-    const struct hm_workload_spec *workload = &cell->group->workload->spec;
-    unsigned needs = workload->part->needs ? workload->part->needs(workload->params.values) : 0;
-    return needs & ~cell->collector->spec.part->caps & cap;
-}
-
-/* What keeps a cell's collector from running there; says nothing if nothing does. */
-static void say_collector_skip(const struct hm_plan *plan, struct hm_cell *cell) {
-    const struct hm_collector *c = cell->collector->spec.part;
-    const struct hm_arm *first = plan->cells[cell->group->first].arm;
-    bool several = cell->group->threads > 1;
-    if (cell->collector->missing[0])
-        snprintf(cell->skip, sizeof cell->skip, "%s", cell->collector->missing);
-    else if (several && !shares(c, plan->threading))
-        snprintf(cell->skip, sizeof cell->skip, "%s does not support --threading %s", c->name,
-                 hm_threading_name(plan->threading));
-    else if (lacks(cell, HM_GC_ON_DEMAND))
-        snprintf(cell->skip, sizeof cell->skip, "%s never collects, which is what is measured",
-                 c->name);
-    else if (lacks(cell, HM_GC_AT_ONCE))
-        snprintf(cell->skip, sizeof cell->skip,
-                 "%s frees nothing at once, which is what is measured", c->name);
-    else if (several && plan->threading == HM_ISOLATED && (c->caps & HM_GC_ONE))
-        snprintf(cell->skip, sizeof cell->skip,
-                 "there can be one %s in a process, not one for each thread", c->name);
-    else if ((c->caps & HM_GC_OWN_MEMORY) && cell->arm != first && !cell->arm->again)
-        snprintf(cell->skip, sizeof cell->skip,
-                 "%s takes its memory from the system itself: it runs under one allocator only",
-                 c->name);
-}
-
-static void say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
-    const struct hm_group *g = cell->group;
-    const struct hm_workload *w = g->workload->spec.part;
-    const struct hm_arm *arm = cell->arm;
-    if (arm->missing[0])
-        snprintf(cell->skip, sizeof cell->skip, "%s", arm->missing);
-    else if (w->max_threads && g->threads > w->max_threads)
-        snprintf(cell->skip, sizeof cell->skip, "%s runs on at most %u threads", w->name,
-                 w->max_threads);
-    const struct hm_allocator *alone = hm_allocator_spec_alone(&arm->spec);
-    if (!cell->skip[0] && cell->collector)
-        say_collector_skip(plan, cell);
-    if (g->threads > 1 && !cell->skip[0] && alone)
-        snprintf(cell->skip, sizeof cell->skip, "%s works on one thread only%s", alone->name,
-                 hm_allocator_alone_why(alone));
-}
-
 static int add_cell(struct builder *b, struct hm_group *group, struct hm_arm *arm,
                     struct hm_collector_arm *collector, size_t baseline) {
     struct hm_plan *plan = b->plan;
@@ -300,7 +247,7 @@ static int add_cell(struct builder *b, struct hm_group *group, struct hm_arm *ar
                              .ns_per_unit = NAN};
     snprintf(cell->id, sizeof cell->id, "%s/%s/%s/t%u/%s", group->workload->label, arm->label,
              collector ? collector->label : "-", group->threads, hm_pin_name(plan->pin));
-    say_skip(plan, cell);
+    hm_plan_say_skip(plan, cell);
     plan->cell_count++;
     group->count++;
     return 0;
