@@ -11,7 +11,8 @@
  * every arm does the same work, and the checksums of all arms are equal. Sizes, slots and lifetimes
  * are drawn in setup(). run() has no clock, no I/O and no call of the C library's malloc; all
  * memory of its own comes from hm_scratch(), which is mapped and touched before the clock starts.
- */
+ * The exceptions are named where they are: a figure that is a time within the work (the longest
+ * insert), threads or processes that come and go as part of it. */
 #ifndef HM_WORKLOADS_WORKLOAD_H
 #define HM_WORKLOADS_WORKLOAD_H
 
@@ -20,8 +21,28 @@
 struct hm_mutator; /* collectors/collector.h */
 
 enum hm_workload_kind {
-    HM_WORKLOAD_HEAP = 1,   /* uses run->memory */
-    HM_WORKLOAD_OBJECT = 2, /* uses run->mutator */
+    HM_WORKLOAD_HEAP = 1,    /* uses run->memory */
+    HM_WORKLOAD_OBJECT = 2,  /* uses run->mutator */
+    HM_WORKLOAD_THREAD = 3,  /* threads that share memory, and no heap */
+    HM_WORKLOAD_PROCESS = 4, /* processes that share memory, and no heap but in there */
+};
+
+/** A figure that only the workload can know: updates lost, the longest insert, bytes given back. It
+ *  becomes a metric of the cell, under this name. */
+struct hm_figure {
+    const char *name; /* ends in its unit, or is a count; one meaning in all workloads */
+    const char *unit;
+    const char *help; /* one line, no full stop */
+    enum {
+        HM_FIGURE_LOWER_IS_BETTER,
+        HM_FIGURE_HIGHER_IS_BETTER,
+        HM_FIGURE_NEITHER_IS_BETTER,
+    } better;
+    enum { /* of the values of all threads */
+        HM_FIGURE_SUM,
+        HM_FIGURE_MAX,
+        HM_FIGURE_MIN,
+    } over_threads;
 };
 
 /** What one thread of a cell works with. Owned by the engine; `state` by the workload. */
@@ -33,10 +54,33 @@ struct hm_run {
     unsigned thread;                /* 0 .. threads-1 */
     unsigned threads;
     bool together;     /* objects: one collector for all threads, which may see each other's */
+    const int *cpus;   /* of each thread of the cell: where it is pinned, -1 where it is not */
     void *shared;      /* shared_bytes() of zeroed scratch, one for all threads of the cell */
     void *state;       /* set by setup() */
     uint64_t checksum; /* updated by run(): a digest of the work done, equal for every arm */
+
+    /** Set by the engine, NULL without one: see hm_run_enter. */
+    int (*enter)(const struct hm_run *run);
+    void (*leave)(const struct hm_run *run);
 };
+
+/** For a thread that the workload starts: before its first call of the heap. Without an engine there
+ *  is one heap to tell, with nothing beneath.
+ *  @return 0, or a positive errno and the heap is not for it */
+static inline int hm_run_enter(const struct hm_run *run) {
+    if (run->enter)
+        return run->enter(run);
+    const struct hm_memory *memory = run->memory;
+    return memory->allocator->enter ? memory->allocator->enter(memory->heap) : 0;
+}
+
+/** Before such a thread ends. */
+static inline void hm_run_leave(const struct hm_run *run) {
+    if (run->leave)
+        run->leave(run);
+    else if (run->memory->allocator->leave)
+        run->memory->allocator->leave(run->memory->heap);
+}
 
 struct hm_workload {
     const char *name;
@@ -46,6 +90,11 @@ struct hm_workload {
     const char *op;       /* what one operation is: "free and malloc", "node allocated" */
     const struct hm_param *params;
     unsigned max_threads; /* 0: any number */
+    /** Figures of its own; the table ends with a NULL name. NULL: none. */
+    const struct hm_figure *figures;
+    /** Untimed, after the last run() and before verify(): what this thread's work since the warm-up
+     *  came to. @param values one for each of `figures`, NAN to start with: leave what is not known */
+    void (*measure)(struct hm_run *run, double *values);
 
     /** What these values of the parameters, each of which is in its range, contradict each other in:
      *  one line without the workload's name. NULL: nothing; as a member: there is nothing to check. */
@@ -56,6 +105,8 @@ struct hm_workload {
 
     /** Operations in one unit, at least 1. NULL means 1. */
     uint64_t (*ops_per_unit)(const struct hm_value *params);
+    /** Threads that the workload starts itself, at most so many at once in the whole cell. NULL means 0. */
+    unsigned (*own_threads)(const struct hm_value *params, unsigned threads);
     /** Bytes of `run->shared`. NULL means 0. Main thread, before any setup(). */
     size_t (*shared_bytes)(const struct hm_value *params, unsigned threads);
     /** Draw the script and fill the heap to its starting state. Untimed, on the pinned thread.

@@ -123,6 +123,18 @@ static int open_collector(struct worker *w) {
     return c->collector.part->open(&w->gc, &options);
 }
 
+static struct worker *worker_of(const struct hm_run *run) {
+    return (struct worker *)((char *)run - offsetof(struct worker, run));
+}
+
+static int enter_own_thread(const struct hm_run *run) {
+    return hm_memory_stack_enter(&worker_of(run)->engine->memory);
+}
+
+static void leave_own_thread(const struct hm_run *run) {
+    hm_memory_stack_leave(&worker_of(run)->engine->memory);
+}
+
 static void step_open(struct worker *w) {
     struct hm_engine *e = w->engine;
     int bad = hm_memory_stack_enter(&e->memory);
@@ -222,7 +234,10 @@ static void step_close(struct worker *w) {
 /* A memory of which only the base is open would lack layers: all or nothing. */
 static void open_memory(struct hm_engine *e) {
     e->base_resident = hm_proc_resident_bytes() - hm_scratch_bytes();
-    int bad = hm_memory_stack_open(&e->memory, &e->config->allocator, e->count);
+    const struct hm_workload *part = e->config->workload.part;
+    unsigned own =
+        part->own_threads ? part->own_threads(e->config->workload.params.values, e->count) : 0;
+    int bad = hm_memory_stack_open(&e->memory, &e->config->allocator, e->count + own);
     if (bad)
         hm_tell_failure(bad == ENOMEM ? "oom" : "invalid", "%s does not open: %s",
                         e->config->allocator.text, strerror(bad));
@@ -245,7 +260,10 @@ static void init_worker(struct hm_engine *e, unsigned i, void *shared) {
                              .thread = i,
                              .threads = e->count,
                              .together = c->has_collector && c->threading != HM_ISOLATED,
-                             .shared = shared};
+                             .shared = shared,
+                             .cpus = c->cpus,
+                             .enter = enter_own_thread,
+                             .leave = leave_own_thread};
     if (c->has_collector && hm_pauses_open(&w->pauses))
         hm_tell_failure("oom", "no memory for the record of pauses");
 }

@@ -41,6 +41,15 @@ static void say_collector_skip(const struct hm_plan *plan, struct hm_cell *cell)
                  c->name);
 }
 
+/* The cell's threads, and those that the workload starts itself. */
+static unsigned threads_inside(const struct hm_group *group) {
+    const struct hm_workload_spec *workload = &group->workload->spec;
+    return group->threads +
+           (workload->part->own_threads
+                ? workload->part->own_threads(workload->params.values, group->threads)
+                : 0);
+}
+
 void hm_plan_say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
     const struct hm_group *g = cell->group;
     const struct hm_workload *w = g->workload->spec.part;
@@ -53,7 +62,7 @@ void hm_plan_say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
     const struct hm_allocator *alone = hm_allocator_spec_alone(&arm->spec);
     if (!cell->skip[0] && cell->collector)
         say_collector_skip(plan, cell);
-    if (g->threads > 1 && !cell->skip[0] && alone)
+    if (threads_inside(g) > 1 && !cell->skip[0] && alone)
         snprintf(cell->skip, sizeof cell->skip, "%s works on one thread only%s", alone->name,
                  hm_allocator_alone_why(alone));
 }

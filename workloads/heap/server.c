@@ -145,6 +145,10 @@ static bool start(struct hm_run *run, const struct hm_sizes *sizes) {
     return serve(run, age) == age;
 }
 
+static unsigned own_threads(const struct hm_value *values, unsigned threads) {
+    return values[PARAM_SUCCESSOR].number ? threads : 0;
+}
+
 static int setup(struct hm_run *run) {
     const struct hm_sizes sizes = {HM_SIZES_UNIFORM, (uint32_t)run->params[PARAM_MIN].number,
                                    (uint32_t)run->params[PARAM_MAX].number};
@@ -170,16 +174,12 @@ struct errand {
     uint64_t done;
 };
 
-/* The heap is told of the new thread; in a stack of layers, the topmost one is. */
 static void *do_errand(void *arg) {
     struct errand *errand = arg;
-    const struct hm_memory *memory = errand->run->memory;
-    const struct hm_allocator *allocator = memory->allocator;
-    if (allocator->enter && allocator->enter(memory->heap))
+    if (hm_run_enter(errand->run))
         return NULL;
     errand->done = serve(errand->run, errand->units);
-    if (allocator->leave)
-        allocator->leave(memory->heap);
+    hm_run_leave(errand->run);
     return NULL;
 }
 
@@ -248,6 +248,7 @@ static const struct hm_workload server = {
     .op = "free and malloc",
     .params = params,
     .shared_bytes = shared_bytes,
+    .own_threads = own_threads,
     .setup = setup,
     .run = run_units,
     .verify = verify,
