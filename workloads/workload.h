@@ -93,7 +93,9 @@ struct hm_workload {
     /** Figures of its own; the table ends with a NULL name. NULL: none. */
     const struct hm_figure *figures;
     /** Untimed, after the last run() and before verify(): what this thread's work since the warm-up
-     *  came to. @param values one for each of `figures`, NAN to start with: leave what is not known */
+     *  came to. Called once at the end of the warm-up, too, where its values are thrown away: so what
+     *  is counted or kept is from the call before, if there was one.
+     *  @param values one for each of `figures`, NAN to start with: leave what is not known */
     void (*measure)(struct hm_run *run, double *values);
 
     /** What these values of the parameters, each of which is in its range, contradict each other in:

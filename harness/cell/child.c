@@ -4,6 +4,7 @@
 #include "harness/cell/channel.h"
 #include "harness/cell/collecting.h"
 #include "harness/cell/engine.h"
+#include "harness/cell/figures.h"
 #include "harness/cell/gbench.h"
 #include "harness/cell/proof.h"
 #include "harness/machine/proc.h"
@@ -142,6 +143,8 @@ int hm_cell_child(const struct hm_cell_config *config) {
         time_pass(engine, config);
     else
         space_pass(engine, config);
+    if (config->pass != HM_PASS_CALIBRATE)
+        hm_tell_figures(config->workload.part, hm_engine_measure(engine), config->threads);
     hm_tell("checksum %016llx", (unsigned long long)hm_engine_checksum(engine));
     hm_engine_verify(engine);
     hm_engine_finish(engine);

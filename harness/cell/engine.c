@@ -4,12 +4,14 @@
 #include "collectors/safepoint.h"
 #include "harness/cell/channel.h"
 #include "harness/cell/collecting.h"
+#include "harness/cell/figures.h"
 #include "harness/cell/memory.h"
 #include "harness/machine/pin.h"
 #include "harness/machine/proc.h"
 #include "workloads/scratch.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,6 +28,7 @@ struct worker {
     uint64_t busy_ns;          /* in all timed steps of the last run */
     uint64_t units_done;       /* since the warm-up */
     struct hm_gc_stats stats;
+    double *figures;    /* of its own; all workers' are one array */
     const char *failed; /* status of a step that failed, or NULL */
     const char *what;   /* what failed, in words */
     int code;           /* its errno */
@@ -205,6 +208,12 @@ static void step_run(struct worker *w) {
     w->units_done += done;
 }
 
+static void step_measure(struct worker *w) {
+    begin_turn(w);
+    w->engine->workload->measure(&w->run, w->figures);
+    end_turn(w);
+}
+
 static void step_verify(struct worker *w) {
     begin_turn(w);
     const char *broken = w->engine->workload->verify(&w->run);
@@ -249,6 +258,15 @@ static void open_memory(struct hm_engine *e) {
                         e->config->workload.part->name);
     for (unsigned i = 0; i < e->count; i++)
         e->workers[i].run.memory = top;
+}
+
+static void make_figures(struct hm_engine *e) {
+    unsigned count = hm_figure_count(e->workload);
+    double *figures = count ? hm_scratch(e->count * count * sizeof *figures) : NULL;
+    if (count && !figures)
+        hm_tell_failure("oom", "no memory for the workload's figures");
+    for (unsigned i = 0; count && i < e->count; i++)
+        e->workers[i].figures = figures + i * count;
 }
 
 static void init_worker(struct hm_engine *e, unsigned i, void *shared) {
@@ -301,6 +319,7 @@ struct hm_engine *hm_engine_start(const struct hm_cell_config *config) {
     for (unsigned i = 0; i < e->count; i++)
         hm_tell("pin %u %d %s", i, config->cpus[i], e->workers[i].pinned);
     open_memory(e);
+    make_figures(e);
     if (config->threading == HM_GIL)
         hm_mutators_open();
     do_step(e, step_open);
@@ -310,6 +329,7 @@ struct hm_engine *hm_engine_start(const struct hm_cell_config *config) {
 
 void hm_engine_warm_up(struct hm_engine *engine) {
     do_step(engine, step_warm_up);
+    hm_engine_measure(engine);
     for (unsigned i = 0; i < engine->count; i++)
         engine->workers[i].units_done = 0;
     for (unsigned i = 0; i < hm_engine_collectors(engine); i++)
@@ -383,6 +403,16 @@ void hm_engine_check_done(struct hm_engine *engine, uint64_t asked) {
     if (done < asked * engine->count)
         hm_tell_failure("oom", "memory ran out after %llu of %llu units", (unsigned long long)done,
                         (unsigned long long)(asked * engine->count));
+}
+
+const double *hm_engine_measure(struct hm_engine *engine) {
+    unsigned count = hm_figure_count(engine->workload);
+    double *figures = engine->workers[0].figures;
+    for (unsigned i = 0; i < engine->count * count; i++)
+        figures[i] = NAN;
+    if (count)
+        do_step(engine, step_measure);
+    return figures;
 }
 
 void hm_engine_verify(struct hm_engine *engine) {

@@ -17,7 +17,8 @@ struct hm_engine;
  *  hm_tell_failure when that can not be done. @return the engine */
 struct hm_engine *hm_engine_start(const struct hm_cell_config *config);
 
-/** All threads: busy-wait for spin_ns, then do the warm-up units. Untimed. */
+/** All threads: busy-wait for spin_ns, then do the warm-up units. Untimed. The workload's figures
+ *  count from here. */
 void hm_engine_warm_up(struct hm_engine *engine);
 
 /** All threads: do `units` units each; one at a time, each prepared off the clock, if the workload asks
@@ -28,6 +29,10 @@ const struct hm_proc_usage *hm_engine_used(const struct hm_engine *engine);
 
 /** Say what the runs so far did, or end the process with "oom" when a thread did not finish. */
 void hm_engine_check_done(struct hm_engine *engine, uint64_t asked);
+
+/** All threads: the workload's own figures since the warm-up.
+ *  @return as hm_tell_figures takes them; the engine's, and overwritten by the next call */
+const double *hm_engine_measure(struct hm_engine *engine);
 
 /** All threads: let the workload verify its heap; a failure ends the process with "invalid". */
 void hm_engine_verify(struct hm_engine *engine);

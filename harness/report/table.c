@@ -3,6 +3,7 @@
 
 #include "harness/results/csv.h"
 #include "harness/results/manifest.h"
+#include "harness/results/metrics.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -13,6 +14,7 @@
 enum {
     TEXT = 160,
     NAME_WIDTH = 27,
+    PAGE_WIDTH = 80,
 };
 
 /* What is shown of one cell, gathered from its rows of stats.csv. */
@@ -67,13 +69,18 @@ static void friendly_name(const char *allocator, const char *collector, char *ou
         snprintf(out, size, "%s%s on %.*s", again, collector, length, allocator);
 }
 
+static void group_name(const struct hm_csv *csv, char *out, size_t size) {
+    const char *threads = field(csv, "threads");
+    snprintf(out, size, "%s, %s thread%s", field(csv, "workload"), threads,
+             strcmp(threads, "1") == 0 ? "" : "s");
+}
+
 static int take_row(struct lines *all, const struct hm_csv *csv) {
     struct line *l = find(all, field(csv, "cell"));
     const char *metric = field(csv, "metric");
     if (!l)
         return ENOMEM;
-    snprintf(l->group, sizeof l->group, "%s, %s thread%s", field(csv, "workload"),
-             field(csv, "threads"), strcmp(field(csv, "threads"), "1") == 0 ? "" : "s");
+    group_name(csv, l->group, sizeof l->group);
     friendly_name(field(csv, "allocator"), field(csv, "collector"), l->name, sizeof l->name);
     if (strcmp(metric, "time_ns") == 0)
         l->time_ns = number(csv, "median");
@@ -208,6 +215,75 @@ static int read_samples(struct lines *all, const char *folder, FILE *failures,
     return more < 0 ? EINVAL : 0;
 }
 
+/* ---- The workloads' own figures ---- */
+
+/* Words between a margin and the page's width, and a newline. The cursor stands at the margin. */
+static void put_words(FILE *out, const char *text, int margin) {
+    int column = margin;
+    while (*text) {
+        int word = (int)strcspn(text, " ");
+        if (column > margin && column + 1 + word > PAGE_WIDTH) {
+            fprintf(out, "\n%*s", margin, "");
+            column = margin;
+        }
+        column += fprintf(out, "%s%.*s", column > margin ? " " : "", word, text);
+        text += word + (text[word] == ' ');
+    }
+    fputc('\n', out);
+}
+
+static void put_figure_head(FILE *out, const struct hm_metric *figure) {
+    fprintf(out, "\n%s, %s%s%s\n  ", figure->name, figure->unit,
+            figure->better == HM_BETTER_NEITHER ? "" : ", better is ",
+            figure->better == HM_BETTER_NEITHER ? "" : hm_better_name(figure->better));
+    put_words(out, figure->summary, 2);
+}
+
+static void put_figure(FILE *out, const struct hm_csv *csv) {
+    char name[2 * TEXT];
+    double low = number(csv, "ci_low"), high = number(csv, "ci_high");
+    friendly_name(field(csv, "allocator"), field(csv, "collector"), name, sizeof name);
+    if (strlen(name) > NAME_WIDTH)
+        fprintf(out, "    %s\n%*s", name, NAME_WIDTH + 5, "");
+    else
+        fprintf(out, "    %-*s ", NAME_WIDTH, name);
+    fprintf(out, "%12.6g", number(csv, "median"));
+    if (isfinite(low))
+        fprintf(out, "  [%.6g, %.6g]", low, high);
+    fputc('\n', out);
+}
+
+/* The rows of stats.csv stand together by metric, and those of a metric by group. */
+static int put_figures(FILE *out, const char *folder, struct hm_error *error) {
+    char path[PATH_MAX];
+    char group[TEXT] = "";
+    struct hm_csv *csv;
+    const struct hm_metric *shown = NULL;
+    snprintf(path, sizeof path, "%s/stats.csv", folder);
+    int bad = hm_csv_open(&csv, path, error);
+    if (bad)
+        return bad;
+    int more;
+    while ((more = hm_csv_next(csv, error)) == 1) {
+        char now[TEXT];
+        const struct hm_metric *metric = hm_metric_find(field(csv, "metric"));
+        if (!metric || !hm_metric_is_figure(metric))
+            continue;
+        if (!shown)
+            fputs("\nThe workloads' own figures: median [95 % interval] over the rounds.\n", out);
+        group_name(csv, now, sizeof now);
+        if (metric != shown)
+            put_figure_head(out, metric);
+        if (metric != shown || strcmp(now, group) != 0)
+            fprintf(out, "  %s\n", now);
+        memcpy(group, now, sizeof group);
+        shown = metric;
+        put_figure(out, csv);
+    }
+    hm_csv_close(csv);
+    return more < 0 ? EINVAL : 0;
+}
+
 int hm_table_print(FILE *out, const char *folder, struct hm_error *error) {
     struct lines all = {.last = &all.first};
     char *failures = NULL;
@@ -222,6 +298,7 @@ int hm_table_print(FILE *out, const char *folder, struct hm_error *error) {
         read_manifest(&all, folder);
         put_lines(out, &all);
         put_legend(out, &all);
+        bad = put_figures(out, folder, error);
     }
     if (!bad && size)
         fprintf(out, "\nNot measured, and in no figure:\n%s", failures);

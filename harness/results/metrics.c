@@ -1,6 +1,8 @@
 /* The metrics. */
 #include "harness/results/metrics.h"
 
+#include "harness/plan/registry.h"
+
 #include <string.h>
 
 static const struct hm_metric metrics[] = {
@@ -44,16 +46,69 @@ static const struct hm_metric metrics[] = {
      "objects not freed by the end of the work: leaked, or garbage that waits for a collection"},
 };
 
+enum {
+    OWN = sizeof metrics / sizeof *metrics,
+    FIGURES_MAX = 256,
+};
+
+static enum hm_better better_of(const struct hm_figure *figure) {
+    switch (figure->better) {
+    case HM_FIGURE_LOWER_IS_BETTER:
+        return HM_BETTER_LOWER;
+    case HM_FIGURE_HIGHER_IS_BETTER:
+        return HM_BETTER_HIGHER;
+    default:
+        return HM_BETTER_NEITHER;
+    }
+}
+
+static bool is_known(const struct hm_metric *all, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(all[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* A figure that several workloads have means the same in all of them. */
+static size_t add_figures(struct hm_metric *all, size_t count, size_t room,
+                          const struct hm_figure *figures) {
+    for (; figures && figures->name && count < room; figures++)
+        if (!is_known(all, count, figures->name))
+            all[count++] = (struct hm_metric){.name = figures->name,
+                                              .unit = figures->unit,
+                                              .better = better_of(figures),
+                                              .summary = figures->help};
+    return count;
+}
+
 const struct hm_metric *hm_metrics(size_t *count) {
-    *count = sizeof metrics / sizeof *metrics;
-    return metrics;
+    static struct hm_metric all[OWN + FIGURES_MAX];
+    static size_t known;
+    if (!known) {
+        size_t variants;
+        const struct hm_workload *const *workloads = hm_workloads(&variants);
+        memcpy(all, metrics, sizeof metrics);
+        size_t found = OWN;
+        for (size_t i = 0; i < variants; i++)
+            found = add_figures(all, found, OWN + FIGURES_MAX, workloads[i]->figures);
+        known = found;
+    }
+    *count = known;
+    return all;
 }
 
 const struct hm_metric *hm_metric_find(const char *name) {
-    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
-        if (strcmp(metrics[i].name, name) == 0)
-            return &metrics[i];
+    size_t count;
+    const struct hm_metric *all = hm_metrics(&count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(all[i].name, name) == 0)
+            return &all[i];
     return NULL;
+}
+
+bool hm_metric_is_figure(const struct hm_metric *metric) {
+    size_t count;
+    return metric >= hm_metrics(&count) + OWN;
 }
 
 const char *hm_better_name(enum hm_better better) {

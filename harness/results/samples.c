@@ -120,6 +120,12 @@ static void put_row(FILE *out, const struct hm_samples *s, const struct row *row
     fprintf(out, ",%s\n", row->place->started_utc);
 }
 
+/* A workload's figures are known in both passes; the time pass is the one that counts. */
+static bool is_told(const struct hm_samples *s, enum hm_pass pass, const char *name) {
+    const struct hm_metric *metric = hm_metric_find(name);
+    return metric && !(hm_metric_is_figure(metric) && pass == HM_PASS_SPACE && s->plan->time_pass);
+}
+
 static void put_process(FILE *out, const struct hm_samples *s, const struct hm_sample_place *place,
                         const struct hm_outcome *outcome) {
     const char *lead = hm_pass_lead(place->pass);
@@ -128,7 +134,7 @@ static void put_process(FILE *out, const struct hm_samples *s, const struct hm_s
         const struct hm_measured *v = &outcome->values[i];
         if (v->thread == -1 && strcmp(v->metric, lead) == 0)
             lead_value = v->value;
-        else if (hm_metric_find(v->metric))
+        else if (is_told(s, place->pass, v->metric))
             put_row(out, s, &(struct row){place, outcome, v->metric, v->thread, v->value});
     }
     put_row(out, s, &(struct row){place, outcome, lead, -1, lead_value});

@@ -46,6 +46,11 @@ enum {
 };
 
 enum {
+    FIGURE_PRODUCER_WAITS,
+    FIGURE_CONSUMER_WAITS,
+};
+
+enum {
     TOUCH_MAX_BYTES = 128, /* as the original: of each block, at most */
     SCRIPT_SIZES = 1 << 16,
     SPINS_PER_YIELD = 100,
@@ -85,6 +90,23 @@ static const struct hm_param params[] = {
     {.name = NULL},
 };
 
+/* Together they say which side is the slower one: the one that seldom waits. */
+static const struct hm_figure figures[] = {
+    [FIGURE_PRODUCER_WAITS] = {.name = "producer_waits",
+                               .unit = "batches",
+                               .help = "batches that a producer could not begin at once: the queue "
+                                       "was full, so frees are the slower side",
+                               .better = HM_FIGURE_NEITHER_IS_BETTER,
+                               .over_threads = HM_FIGURE_SUM},
+    [FIGURE_CONSUMER_WAITS] = {.name = "consumer_waits",
+                               .unit = "batches",
+                               .help = "batches that a consumer could not begin at once: the queue "
+                                       "was empty, so mallocs are the slower side",
+                               .better = HM_FIGURE_NEITHER_IS_BETTER,
+                               .over_threads = HM_FIGURE_SUM},
+    {.name = NULL},
+};
+
 /* One place of a queue. */
 struct batch {
     uint64_t bytes;  /* of all blocks, as requested */
@@ -112,7 +134,8 @@ struct xthread {
     size_t batch_blocks;
     size_t queue;
     size_t script_batches;
-    size_t next; /* batch of the script, in 0 .. script_batches-1 */
+    size_t next;    /* batch of the script, in 0 .. script_batches-1 */
+    uint64_t waits; /* batches that had to be waited for, since measure() was called last */
     size_t bytes;
     uint32_t sizes[]; /* `script_batches` times `batch_blocks`; a consumer has none */
 };
@@ -250,6 +273,7 @@ static bool produce_batch(struct hm_run *run, struct xthread *xthread) {
     unsigned spins = 0;
     while (number - atomic_load_explicit(&lane->taken, memory_order_acquire) >= xthread->queue)
         relax(&spins);
+    xthread->waits += spins > 0;
     struct batch *batch = place(xthread, number);
     if (!fill(run, xthread, batch)) {
         atomic_store_explicit(&lane->stopped, true, memory_order_release);
@@ -262,11 +286,13 @@ static bool produce_batch(struct hm_run *run, struct xthread *xthread) {
 }
 
 /* What was written before the stop is seen after it. */
-static bool await_batch(struct lane *lane, uint64_t number) {
+static bool await_batch(struct xthread *xthread, uint64_t number) {
+    struct lane *lane = xthread->lane;
     unsigned spins = 0;
     while (atomic_load_explicit(&lane->written, memory_order_acquire) == number) {
         if (atomic_load_explicit(&lane->stopped, memory_order_acquire))
             return atomic_load_explicit(&lane->written, memory_order_acquire) != number;
+        xthread->waits += spins == 0;
         relax(&spins);
     }
     return true;
@@ -275,7 +301,7 @@ static bool await_batch(struct lane *lane, uint64_t number) {
 static bool consume_batch(struct hm_run *run, struct xthread *xthread) {
     struct lane *lane = xthread->lane;
     uint64_t number = atomic_load_explicit(&lane->taken, memory_order_relaxed);
-    if (!await_batch(lane, number))
+    if (!await_batch(xthread, number))
         return false;
     struct batch *batch = place(xthread, number);
     empty(run, xthread, batch);
@@ -355,6 +381,15 @@ static const char *verify(struct hm_run *run) {
     return waiting_hold_marks(xthread) ? NULL : "a passed block does not hold what was written";
 }
 
+static void measure(struct hm_run *run, double *values) {
+    struct xthread *xthread = run->state;
+    if (xthread->role == ROLE_PRODUCER)
+        values[FIGURE_PRODUCER_WAITS] = (double)xthread->waits;
+    if (xthread->role == ROLE_CONSUMER)
+        values[FIGURE_CONSUMER_WAITS] = (double)xthread->waits;
+    xthread->waits = 0;
+}
+
 /* The consumer answers for the blocks that wait. */
 static uint64_t live_bytes(const struct hm_run *run) {
     const struct xthread *xthread = run->state;
@@ -388,6 +423,8 @@ static const struct hm_workload xthread = {
     .params = params,
     .ops_per_unit = ops_per_unit,
     .shared_bytes = shared_bytes,
+    .figures = figures,
+    .measure = measure,
     .setup = setup,
     .run = run_units,
     .verify = verify,
