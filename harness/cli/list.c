@@ -1,6 +1,7 @@
 /* heapmark list: what there is to choose from. */
 #include "harness/cli/command.h"
 #include "harness/cli/data.h"
+#include "harness/cli/list_markdown.h"
 #include "harness/machine/elf.h"
 #include "harness/plan/spec.h"
 #include "harness/report/plot.h"
@@ -16,10 +17,10 @@
 
 static const char usage[] =
     "usage: heapmark list [allocators|collectors|workloads|figures|metrics]\n"
-    "                     [--format table|json]\n\n"
+    "                     [--format table|json|markdown]\n\n"
     "Names what a run can be made of, with every parameter, its default and range.\n"
     "Without a kind, all of them.\n\n"
-    "  --format FORMAT   table (default) or json\n\n"
+    "  --format FORMAT   table (default), json, or markdown (docs/workloads.md)\n\n"
     "examples:\n"
     "  heapmark list workloads\n"
     "  heapmark list allocators --format json\n";
@@ -117,17 +118,38 @@ static json_t *collectors_json(void) {
     return all;
 }
 
+static const char *kind_of(const struct hm_workload *w) {
+    static const char *const names[] = {[HM_WORKLOAD_HEAP] = "heap",
+                                        [HM_WORKLOAD_OBJECT] = "object",
+                                        [HM_WORKLOAD_THREAD] = "thread",
+                                        [HM_WORKLOAD_PROCESS] = "process"};
+    return names[w->kind];
+}
+
+/* What only this workload can know. Its metric says the same. */
+static json_t *own_figures_json(const struct hm_figure *figure) {
+    json_t *list = json_array();
+    for (; figure && figure->name; figure++) {
+        const struct hm_metric *metric = hm_metric_find(figure->name);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "name", figure->name, "unit",
+                                              figure->unit, "help", figure->help, "better",
+                                              hm_better_name(metric->better)));
+    }
+    return list;
+}
+
 static json_t *workloads_json(void) {
-    const char *names[128];
-    size_t count = hm_part_names("workload", names, 128);
+    const char *names[256];
+    size_t count = hm_part_names("workload", names, 256);
     json_t *all = json_array();
     for (size_t i = 0; i < count; i++) {
         const struct hm_workload *w = hm_workload_find(names[i]);
         json_t *json = part_json(w->name, w->summary, w->origin, w->params);
-        json_object_set_new(json, "kind",
-                            json_string(w->kind == HM_WORKLOAD_OBJECT ? "object" : "heap"));
+        json_object_set_new(json, "kind", json_string(kind_of(w)));
         json_object_set_new(json, "stresses", json_string(w->stresses));
         json_object_set_new(json, "op", json_string(w->op));
+        json_object_set_new(json, "max_threads", json_integer(w->max_threads)); /* 0: any number */
+        json_object_set_new(json, "figures", own_figures_json(w->figures));
         json_array_append_new(all, json);
     }
     return all;
@@ -215,8 +237,8 @@ static void put_param(const json_t *p) {
 static void put_labelled(const json_t *part, const char *key) {
     const char *text = json_string_value(json_object_get(part, key));
     if (text && *text) {
-        printf("    %s: ", key);
-        put_wrapped(text, 6 + (int)strlen(key), 6);
+        printf("    %s:", key);
+        put_wrapped(text, 5 + (int)strlen(key), 6);
     }
 }
 
@@ -234,8 +256,24 @@ static void put_caps(const json_t *part) {
     }
 }
 
+static void put_own_figures(const json_t *part) {
+    size_t i;
+    const json_t *figure;
+    json_array_foreach(json_object_get(part, "figures"), i, figure) {
+        char text[512];
+        snprintf(text, sizeof text, "%s, %s: %s",
+                 json_string_value(json_object_get(figure, "name")),
+                 json_string_value(json_object_get(figure, "unit")),
+                 json_string_value(json_object_get(figure, "help")));
+        printf("    figure:");
+        put_wrapped(text, 11, 6);
+    }
+}
+
 static void put_part(const json_t *part) {
-    static const char *const keys[] = {"stresses", "op", "origin", "unit", "better", "library"};
+    static const char *const keys[] = {"kind", "stresses", "op",     "origin",
+                                       "unit", "better",   "library"};
+    json_int_t most = json_integer_value(json_object_get(part, "max_threads"));
     size_t i;
     const json_t *param;
     const char *missing = json_string_value(json_object_get(part, "missing"));
@@ -246,6 +284,9 @@ static void put_part(const json_t *part) {
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
         put_labelled(part, keys[k]);
     put_caps(part);
+    if (most)
+        printf("    threads: at most %d\n", (int)most);
+    put_own_figures(part);
     json_array_foreach(json_object_get(part, "params"), i, param) {
         put_param(param);
     }
@@ -286,7 +327,7 @@ static int unknown_kind(const char *word) {
     return HM_EXIT_USAGE;
 }
 
-static int list_all(const char *wanted, bool as_json) {
+static int list_all(const char *wanted, const char *format) {
     json_t *all = json_object();
     for (size_t i = 0; i < KINDS; i++)
         if (!wanted || strcmp(kinds[i].name, wanted) == 0)
@@ -295,9 +336,11 @@ static int list_all(const char *wanted, bool as_json) {
         json_decref(all);
         return unknown_kind(wanted);
     }
-    if (as_json) {
+    if (strcmp(format, "json") == 0) {
         json_dumpf(all, stdout, JSON_INDENT(2));
         putchar('\n');
+    } else if (strcmp(format, "markdown") == 0) {
+        hm_list_markdown(stdout, all);
     } else {
         put_table(all);
     }
@@ -308,19 +351,20 @@ static int list_all(const char *wanted, bool as_json) {
 static int run(int argc, char **argv) {
     static const struct option options[] = {{"format", required_argument, NULL, 'f'},
                                             {NULL, 0, NULL, 0}};
-    bool as_json = false;
+    const char *format = "table";
     int option;
     opterr = 0;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option != 'f')
             return usage_error("unknown option '%s'; see 'heapmark list --help'", argv[optind - 1]);
-        if (strcmp(optarg, "json") != 0 && strcmp(optarg, "table") != 0)
-            return usage_error("--format=%s: must be table or json", optarg);
-        as_json = strcmp(optarg, "json") == 0;
+        if (strcmp(optarg, "json") != 0 && strcmp(optarg, "table") != 0 &&
+            strcmp(optarg, "markdown") != 0)
+            return usage_error("--format=%s: must be table, json or markdown", optarg);
+        format = optarg;
     }
     if (argc - optind > 1)
         return usage_error("one kind at a time: '%s' is one too many", argv[optind + 1]);
-    return list_all(argv[optind], as_json);
+    return list_all(argv[optind], format);
 }
 
 static const struct hm_command list = {
