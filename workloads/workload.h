@@ -139,8 +139,14 @@ struct hm_workload {
     const char *collector; /* of object workloads: its name */
 };
 
+/** Whether an allocator can make a difference to it. */
+static inline bool hm_workload_has_heap(const struct hm_workload *workload) {
+    return workload->kind == HM_WORKLOAD_HEAP || workload->kind == HM_WORKLOAD_OBJECT;
+}
+
 /* Put HM_WORKLOAD_VARIANT at the head of every descriptor. The build defines HM_SHAPE for files of
- * workloads/heap/, and HM_COLLECTOR and HM_COLLECTOR_HEADER for those of workloads/object/. */
+ * workloads/heap/, HM_COLLECTOR and HM_COLLECTOR_HEADER for those of workloads/object/, and HM_KIND
+ * for those of workloads/thread/ and workloads/process/, of which there is one variant. */
 #if defined(HM_COLLECTOR)
 #define HM_WORKLOAD_STRING_(x) #x
 #define HM_WORKLOAD_STRING(x)  HM_WORKLOAD_STRING_(x)
@@ -148,6 +154,8 @@ struct hm_workload {
     .kind = HM_WORKLOAD_OBJECT, .collector = HM_WORKLOAD_STRING(HM_COLLECTOR)
 #elif defined(HM_SHAPE)
 #define HM_WORKLOAD_VARIANT .kind = HM_WORKLOAD_HEAP, .shape = HM_SHAPE
+#elif defined(HM_KIND)
+#define HM_WORKLOAD_VARIANT .kind = HM_KIND
 #endif
 
 #endif

@@ -118,6 +118,22 @@ static int take_again(struct builder *b, const struct hm_arm *arm, struct hm_arm
     return 0;
 }
 
+/* In the place of an allocator where there is no heap: the C library's, which nothing in the work
+ * calls, whatever the matrix names. */
+static int take_no_heap(struct builder *b, struct hm_arm **out) {
+    const struct hm_request as_it_is = {.matrix_count = 0};
+    *out = arm_labelled(b->plan, HM_NO_HEAP);
+    if (*out)
+        return 0;
+    struct hm_arm *arm = append(&b->plan->arms, &b->plan->arm_count, sizeof *arm);
+    if (!arm)
+        return out_of_memory(b);
+    int bad = hm_arm_resolve("system", &as_it_is, arm, b->error);
+    snprintf(arm->label, sizeof arm->label, "%s", HM_NO_HEAP);
+    *out = arm;
+    return bad;
+}
+
 static const char *config_use(const struct hm_request *request, const char *kind,
                               const char *name) {
     for (unsigned i = 0; i < request->config_count; i++)
@@ -296,6 +312,26 @@ static int add_object_cells(struct builder *b, struct hm_group *group, const str
     return bad ? bad : add_controls(b, group, l, l->collectors[0]);
 }
 
+/* Neither allocators nor collectors: one cell, and its A/A arm. */
+static int add_cells_without_heap(struct builder *b, struct hm_group *group) {
+    struct hm_arm *arm;
+    struct hm_arm *again;
+    int bad = take_no_heap(b, &arm);
+    if (!bad)
+        bad = add_cell(b, group, arm, NULL, group->first);
+    if (!bad)
+        bad = take_again(b, arm, &again);
+    return bad ? bad : add_cell(b, group, again, NULL, group->first);
+}
+
+static int add_cells(struct builder *b, struct hm_group *group, const struct lists *l) {
+    const struct hm_workload *part = group->workload->spec.part;
+    if (!hm_workload_has_heap(part))
+        return add_cells_without_heap(b, group);
+    return part->kind == HM_WORKLOAD_OBJECT ? add_object_cells(b, group, l)
+                                            : add_heap_cells(b, group, l);
+}
+
 static int add_group(struct builder *b, const struct lists *l, struct hm_workload_arm *workload,
                      unsigned threads) {
     struct hm_plan *plan = b->plan;
@@ -313,8 +349,7 @@ static int add_group(struct builder *b, const struct lists *l, struct hm_workloa
         hm_topology_place(b->topology, plan->pin, threads, group->cpus, &group->oversubscribed);
     if (bad)
         return hm_fail(b->error, bad, "can not place %u threads: %s", threads, strerror(bad));
-    return workload->spec.part->kind == HM_WORKLOAD_OBJECT ? add_object_cells(b, group, l)
-                                                           : add_heap_cells(b, group, l);
+    return add_cells(b, group, l);
 }
 
 static int add_matrix(struct builder *b, const struct hm_matrix *m) {

@@ -6,6 +6,9 @@
  * very same operations A/A arm a second arm of the baseline allocator: the difference between the
  * two is noise
  *
+ * A workload without a heap is compared with nothing: its group is one cell and its A/A arm, whatever
+ * allocators and collectors the matrix names.
+ *
  * Invariants: a group's cells are consecutive; its first cell is the baseline of the group; every
  * other cell names the cell that it is compared with. */
 #ifndef HM_HARNESS_PLAN_PLAN_H
@@ -18,6 +21,8 @@
 #include "harness/plan/spec.h"
 
 #include <limits.h>
+
+#define HM_NO_HEAP "-" /* the label of a cell's allocator where there is no heap */
 
 struct hm_arm {
     char label[HM_SPEC_BYTES];

@@ -34,7 +34,8 @@ const struct hm_collector *hm_collector_variant(const struct hm_collector *colle
 const struct hm_collector *hm_collector_compiled(const char *name);
 /** Any variant: for what all variants of a workload share. */
 const struct hm_workload *hm_workload_find(const char *name);
-/** The variant compiled for a shape (heap workloads) or a collector (object workloads). */
+/** The variant compiled for a shape (heap workloads) or a collector (object workloads); the only one
+ *  of a workload without a heap. */
 const struct hm_workload *hm_workload_variant(const char *name, int shape, const char *collector);
 
 /** The word nearest to a mistyped one, by edit distance. @return NULL when none is near */

@@ -57,6 +57,10 @@ static bool is_again(const struct hm_report_cell *cell) {
     return mark && strcmp(mark, "#2") == 0;
 }
 
+static bool is_without_heap(const struct hm_report_cell *cell) {
+    return cell->allocator[0] == '-' && strchr("#", cell->allocator[1]);
+}
+
 static bool is_control(const struct hm_report_cell *cell) {
     return is_floor(cell) || is_again(cell);
 }
@@ -105,10 +109,13 @@ static char *name_of(const struct panel *p, const struct hm_report_cell *cell) {
     char *name = NULL;
     const char *text = p->on ? cell->collector : cell->allocator;
     int done;
-    if (is_floor(cell))
+    size_t length = strcspn(text, "#");
+    if (is_without_heap(cell))
+        done = asprintf(&name, "%s", is_again(cell) ? "again (A/A)" : "no heap");
+    else if (is_floor(cell))
         done = asprintf(&name, "%s (harness)", cell->allocator);
     else if (is_again(cell))
-        done = asprintf(&name, "%.*s again (A/A)", (int)strcspn(text, "#"), text);
+        done = asprintf(&name, "%.*s again (A/A)", (int)length, text);
     else
         done = asprintf(&name, "%s", text);
     return done < 0 ? NULL : name;

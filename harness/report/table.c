@@ -63,6 +63,10 @@ static void friendly_name(const char *allocator, const char *collector, char *ou
     const char *mark = strstr(allocator, "#2");
     int length = mark ? (int)(mark - allocator) : (int)strlen(allocator);
     const char *again = mark ? "A/A: " : "";
+    if (length == 1 && *allocator == '-') {
+        snprintf(out, size, "%s(no heap)", again);
+        return;
+    }
     if (strcmp(collector, "-") == 0)
         snprintf(out, size, "%s%.*s", again, length, allocator);
     else

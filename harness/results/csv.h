@@ -37,7 +37,7 @@ bool hm_csv_torn(const struct hm_csv *csv);
 
 /** Writers. Fields are separated by the caller's own commas. Texts are quoted where RFC 4180 asks for
  *  it, and one that begins with = + - @ or a tab, and goes on, is prefixed with ' so that no
- *  spreadsheet runs it. */
+ *  spreadsheet runs it; but for `-#`, which begins no formula and is the A/A arm of `-`. */
 void hm_csv_put_text(FILE *out, const char *text);
 /** %.17g, or NA when not finite. */
 void hm_csv_put_number(FILE *out, double value);

@@ -143,12 +143,15 @@ static double median_ratio(struct table *t, size_t metric, size_t cell) {
     return hm_paired_of(t->scratch, rounds, t->scratch).ratio;
 }
 
-/* The widest A/A deviation of a workload; of all workloads when it is NULL. */
+/* The widest A/A deviation of a workload; when it is NULL, of all on which anything is compared, as how
+ * threads without a heap contend is no noise of the others. */
 static double noise_of(struct table *t, size_t metric, const struct hm_workload_arm *workload) {
     double widest = NAN;
     for (size_t i = 0; i < t->plan->cell_count; i++) {
         const struct hm_cell *c = &t->plan->cells[i];
-        if (!c->arm->again || !is_compared(t, i) || (workload && c->group->workload != workload))
+        if (!c->arm->again || !is_compared(t, i) ||
+            (workload ? c->group->workload != workload
+                      : !hm_workload_has_heap(c->group->workload->spec.part)))
             continue;
         double ratio = median_ratio(t, metric, i);
         double noise = hm_noise_floor(&ratio, 1);

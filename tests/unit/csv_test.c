@@ -328,6 +328,7 @@ static void test_texts_that_a_spreadsheet_would_run_are_defused(void **state) {
     assert_string_equal(put_text("=1+1"), "'=1+1");
     assert_string_equal(put_text("+1"), "'+1");
     assert_string_equal(put_text("-1"), "'-1");
+    assert_string_equal(put_text("-#2"), "-#2"); /* the A/A arm where there is no allocator */
     assert_string_equal(put_text("@x"), "'@x");
     assert_string_equal(put_text("\tx"), "'\tx");
     assert_string_equal(put_text("=\"a\",b"), "\"'=\"\"a\"\",b\"");

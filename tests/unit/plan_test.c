@@ -91,6 +91,23 @@ static void test_allocators_are_compared_under_the_same_collector(void **state) 
     hm_plan_free(p);
 }
 
+/* Whatever the lists name: there is nothing to compare. */
+static void test_workload_without_heap_has_one_cell_and_its_again(void **state) {
+    (void)state;
+    struct hm_plan *p = plan_of("pool,system,floor", "none,refcount", "counter,churn", "2");
+    const struct hm_cell *first = cell(p, "counter/-/-/t2/core");
+    const struct hm_cell *again = cell(p, "counter/-#2/-/t2/core");
+    assert_int_equal(first->group->count, 2);
+    assert_null(first->collector);
+    assert_string_equal(first->arm->spec.text, "system");
+    assert_string_equal(first->arm->library, "");
+    assert_true(again->arm->again);
+    assert_compared_with(p, again->id, first->id);
+    assert_compared_with(p, "churn/system/-/t2/core", "churn/pool/-/t2/core");
+    assert_int_equal(p->cell_count, 2 + 5);
+    hm_plan_free(p);
+}
+
 static void test_floor_that_is_asked_for_stands_once(void **state) {
     (void)state;
     struct hm_plan *p = plan_of("system,floor", NULL, "churn", "1");
@@ -171,6 +188,7 @@ int main(void) {
         cmocka_unit_test(test_heap_group_has_its_arms_and_controls),
         cmocka_unit_test(test_first_allocator_is_the_baseline),
         cmocka_unit_test(test_allocators_are_compared_under_the_same_collector),
+        cmocka_unit_test(test_workload_without_heap_has_one_cell_and_its_again),
         cmocka_unit_test(test_floor_that_is_asked_for_stands_once),
         cmocka_unit_test(test_more_threads_than_cores_are_labelled),
         cmocka_unit_test(test_a_path_is_labelled_by_its_file),
