@@ -1,4 +1,4 @@
-/* What object workloads share: handing references over, and binary trees.
+/* What object workloads share: handing references over, binary trees, and the switch for free lists.
  *
  * Vocabulary
  *   tree    a perfect binary tree of objects whose slots 0 and 1 are the children; NULL in a leaf.
@@ -8,6 +8,16 @@
 
 #include "collectors/collector.h"
 #include "workloads/workload.h"
+
+/** The parameter `freelist`, off or on. A workload that has it has each type twice: plain, and with
+ *  HM_FREELIST(number of its list). As many are kept as CPython 3.11 keeps of the tuples of a length. */
+#define HM_FREELIST_PARAM                                                                          \
+    {                                                                                              \
+        .name = "freelist", .unit = "",                                                            \
+        .help = "whether the collector may keep dead objects of a type for the next ones",         \
+        .kind = HM_PARAM_CHOICE, .initial = 0, .choices = "off|on"                                 \
+    }
+#define HM_FREELIST(number) .free_list = (number), .kept = 2000
 
 /** Give up the reference in a variable, which may be rooted. NULL is allowed. */
 static inline void hm_drop(struct hm_mutator *m, struct hm_object **variable) {

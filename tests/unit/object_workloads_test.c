@@ -31,8 +31,10 @@ struct example {
 
 static const struct example examples[] = {
     {"trees", {{"depth", 6}}, .extra = 0},
+    {"trees", {{"depth", 6}, {"freelist", 1}}, .extra = 0},
     {"rings", {{"rings", 10}, {"nodes", 7}, {"payload", 1}}, .extra = 1, .cyclic = true},
     {"rings", {{"nodes", 1}, {"collect", 1}}, .extra = 1, .cyclic = true, .waits = true},
+    {"rings", {{"rings", 9}, {"nodes", 5}, {"freelist", 1}}, .extra = 1, .cyclic = true},
     {"gcbench", {{"stretch", 6}, {"long", 5}, {"min", 1}, {"max", 5}, {"array", 2}}, .extra = 1},
     {"graph", {{"shape", 0}, {"order", 1}, {"objects", 100}}, .extra = 1, .keeps = true},
     {"graph", {{"shape", 1}, {"order", 1}, {"objects", 100}}, .extra = 1, .keeps = true},

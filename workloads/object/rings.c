@@ -12,6 +12,7 @@ enum {
     PARAM_NODES,
     PARAM_PAYLOAD,
     PARAM_COLLECT,
+    PARAM_FREELIST,
 };
 
 enum collect {
@@ -51,19 +52,34 @@ static const struct hm_param params[] = {
                        .kind = HM_PARAM_CHOICE,
                        .initial = COLLECT_END,
                        .choices = "end|auto"},
+    [PARAM_FREELIST] = HM_FREELIST_PARAM,
     {.name = NULL},
 };
 
 static const struct hm_type list_type = {.name = "list", .variable = true};
 
-/* In the order of the choices of `payload`: a type must outlive the collector, not just the run. */
-static const struct hm_type node_types[] = {
-    {.name = "node", .slots = 2},
-    {.name = "node-64", .slots = 2, .payload_bytes = 64},
-    {.name = "node-1K", .slots = 2, .payload_bytes = 1 << 10},
-    {.name = "node-16K", .slots = 2, .payload_bytes = 16 << 10},
-    {.name = "node-256K", .slots = 2, .payload_bytes = 256 << 10},
+/* In the order of the choices of `freelist` and `payload`: a type must outlive the collector, not just
+ * the run. */
+static const struct hm_type node_types[][5] = {
+    {
+        {.name = "node", .slots = 2},
+        {.name = "node-64", .slots = 2, .payload_bytes = 64},
+        {.name = "node-1K", .slots = 2, .payload_bytes = 1 << 10},
+        {.name = "node-16K", .slots = 2, .payload_bytes = 16 << 10},
+        {.name = "node-256K", .slots = 2, .payload_bytes = 256 << 10},
+    },
+    {
+        {.name = "kept node", .slots = 2, HM_FREELIST(1)},
+        {.name = "kept node-64", .slots = 2, .payload_bytes = 64, HM_FREELIST(1)},
+        {.name = "kept node-1K", .slots = 2, .payload_bytes = 1 << 10, HM_FREELIST(1)},
+        {.name = "kept node-16K", .slots = 2, .payload_bytes = 16 << 10, HM_FREELIST(1)},
+        {.name = "kept node-256K", .slots = 2, .payload_bytes = 256 << 10, HM_FREELIST(1)},
+    },
 };
+
+static const struct hm_type *node_type(const struct hm_value *values) {
+    return &node_types[values[PARAM_FREELIST].number][values[PARAM_PAYLOAD].number];
+}
 
 static uint64_t ops_per_unit(const struct hm_value *values) {
     return (uint64_t)(values[PARAM_RINGS].number * values[PARAM_NODES].number);
@@ -123,7 +139,7 @@ static void drop_rings(struct hm_mutator *m, struct hm_object **variable) {
 /* @return a list of all rings, owned by the caller, or NULL: out of memory, and nothing is held */
 __attribute__((noinline)) static struct hm_object *make_rings(struct hm_run *run) {
     struct hm_mutator *m = run->mutator;
-    const struct hm_type *type = &node_types[run->params[PARAM_PAYLOAD].number];
+    const struct hm_type *type = node_type(run->params);
     uint32_t rings = (uint32_t)run->params[PARAM_RINGS].number;
     uint64_t nodes = (uint64_t)run->params[PARAM_NODES].number;
     struct hm_object *list = hm_new_array(m, &list_type, rings);

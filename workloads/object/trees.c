@@ -11,6 +11,7 @@
 
 enum {
     PARAM_DEPTH,
+    PARAM_FREELIST,
 };
 
 enum {
@@ -25,10 +26,15 @@ static const struct hm_param params[] = {
                      .initial = 10,
                      .min = MIN_DEPTH + 2,
                      .max = 24},
+    [PARAM_FREELIST] = HM_FREELIST_PARAM,
     {.name = NULL},
 };
 
-static const struct hm_type node_type = {.name = "node", .slots = 2};
+/* In the order of the choices of `freelist`. */
+static const struct hm_type node_types[] = {
+    {.name = "node", .slots = 2},
+    {.name = "kept node", .slots = 2, HM_FREELIST(1)},
+};
 
 struct trees {
     uint64_t units; /* that were completed */
@@ -59,11 +65,17 @@ static void report(struct hm_run *run, uint64_t nodes) {
     ((struct trees *)run->state)->nodes += nodes;
 }
 
+static struct hm_object *grow(struct hm_run *run, unsigned depth) {
+    if (run->params[PARAM_FREELIST].number)
+        return hm_tree_grow(run->mutator, &node_types[1], depth);
+    return hm_tree_grow(run->mutator, &node_types[0], depth);
+}
+
 /* Build, count and drop trees of one depth. @return false when memory ran out */
 __attribute__((noinline)) static bool plant(struct hm_run *run, unsigned depth, uint64_t count) {
     uint64_t nodes = 0;
     for (uint64_t i = 0; i < count; i++) {
-        struct hm_object *tree = hm_tree_grow(run->mutator, &node_type, depth);
+        struct hm_object *tree = grow(run, depth);
         if (!tree)
             return false;
         nodes += hm_tree_count(tree);
@@ -79,7 +91,7 @@ static bool run_program(struct hm_run *run, unsigned max_depth) {
     hm_root(m, &long_lived);
     bool done = plant(run, max_depth + 1, 1);
     if (done)
-        done = (long_lived = hm_tree_grow(m, &node_type, max_depth)) != NULL;
+        done = (long_lived = grow(run, max_depth)) != NULL;
     for (unsigned depth = MIN_DEPTH; done && depth <= max_depth; depth += 2)
         done = plant(run, depth, trees_of_depth(depth, max_depth));
     if (done)
