@@ -19,9 +19,9 @@
  *   A thread that runs out of memory stops all: the others leave at the next meeting, holding what
  *   they held, and no later run() does anything. */
 #include "workloads/slots.h"
+#include "workloads/threads.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 
@@ -168,30 +168,6 @@ static int setup(struct hm_run *run) {
     return ENOMEM;
 }
 
-struct errand {
-    struct hm_run *run;
-    uint64_t units;
-    uint64_t done;
-};
-
-static void *do_errand(void *arg) {
-    struct errand *errand = arg;
-    if (hm_run_enter(errand->run))
-        return NULL;
-    errand->done = serve(errand->run, errand->units);
-    hm_run_leave(errand->run);
-    return NULL;
-}
-
-/* A thread that can not be started counts as memory that ran out. */
-static uint64_t serve_by_successor(struct hm_run *run, uint64_t units) {
-    struct errand errand = {run, units, 0};
-    pthread_t successor;
-    if (pthread_create(&successor, NULL, do_errand, &errand) == 0)
-        pthread_join(successor, NULL);
-    return errand.done;
-}
-
 /* Wait for all threads, then take over the neighbour's array. A meeting that all have come to takes
  * place, even if one of them has been stopped since: either all threads change, or none does.
  * @return false when another thread ran out of memory instead of coming */
@@ -217,7 +193,7 @@ static uint64_t run_units(struct hm_run *run, uint64_t units) {
     uint64_t done = 0;
     while (done < units && !atomic_load(&meetings->stopped)) {
         uint64_t asked = units - done < server->left ? units - done : server->left;
-        uint64_t served = server->successor ? serve_by_successor(run, asked) : serve(run, asked);
+        uint64_t served = server->successor ? hm_run_fresh(run, asked, serve) : serve(run, asked);
         done += served;
         server->left -= served;
         if (served < asked)

@@ -31,10 +31,10 @@
  * original only frees. Producers look at a batch of their own after the run; `heapmark verify` has
  * properties for blocks that cross threads. */
 #include "workloads/sizes.h"
+#include "workloads/threads.h"
 #include "workloads/workload.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -53,8 +53,6 @@ enum {
 enum {
     TOUCH_MAX_BYTES = 128, /* as the original: of each block, at most */
     SCRIPT_SIZES = 1 << 16,
-    SPINS_PER_YIELD = 100,
-    LANES_APART = 128, /* bytes: a pair of cache lines */
     BATCHES_IN_A_UNIT = 2,
 };
 
@@ -116,9 +114,9 @@ struct batch {
 
 /* In run->shared there is one for each pair, and its queue's places behind it. */
 struct lane {
-    _Alignas(LANES_APART) atomic_uint_fast64_t written; /* batches, since the start */
-    atomic_bool stopped;                                /* by its producer: memory ran out */
-    _Alignas(LANES_APART) atomic_uint_fast64_t taken;   /* batches, since the start */
+    _Alignas(HM_LINES_APART) atomic_uint_fast64_t written; /* batches, since the start */
+    atomic_bool stopped;                                   /* by its producer: memory ran out */
+    _Alignas(HM_LINES_APART) atomic_uint_fast64_t taken;   /* batches, since the start */
 };
 
 enum role {
@@ -141,7 +139,7 @@ struct xthread {
 };
 
 static size_t up_to_line(size_t bytes) {
-    return (bytes + LANES_APART - 1) & -(size_t)LANES_APART;
+    return (bytes + HM_LINES_APART - 1) & -(size_t)HM_LINES_APART;
 }
 
 static size_t batch_bytes(size_t blocks) {
@@ -257,22 +255,12 @@ static void advance(struct xthread *xthread) {
 
 /* ---- The queue ---- */
 
-static void relax(unsigned *spins) {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-    if (++*spins >= SPINS_PER_YIELD)
-        sched_yield();
-}
-
 static bool produce_batch(struct hm_run *run, struct xthread *xthread) {
     struct lane *lane = xthread->lane;
     uint64_t number = atomic_load_explicit(&lane->written, memory_order_relaxed);
     unsigned spins = 0;
     while (number - atomic_load_explicit(&lane->taken, memory_order_acquire) >= xthread->queue)
-        relax(&spins);
+        hm_relax(&spins);
     xthread->waits += spins > 0;
     struct batch *batch = place(xthread, number);
     if (!fill(run, xthread, batch)) {
@@ -293,7 +281,7 @@ static bool await_batch(struct xthread *xthread, uint64_t number) {
         if (atomic_load_explicit(&lane->stopped, memory_order_acquire))
             return atomic_load_explicit(&lane->written, memory_order_acquire) != number;
         xthread->waits += spins == 0;
-        relax(&spins);
+        hm_relax(&spins);
     }
     return true;
 }
