@@ -18,6 +18,8 @@ static const struct example patterns[] = {
     {"phases", {{"bytes", 2000}, {"count", 40}, {"min", 32}, {"max", 300}, {"keep", 20}}, 12, 3},
     {"burst", {{"count", 30}, {"min", 3}, {"max", 300}, {"keep", 10}, {"gap", 0}}, 10, 3},
     {"startup", {{"min", 10}, {"max", 300}}, 100, 0},
+    {"adversary", {{"mode", 0}, {"live", 512}, {"max", 128}}, 4, 10},
+    {"adversary", {{"mode", 1}, {"live", 512}, {"max", 128}}, 4, 5},
 };
 enum {
     PATTERNS = sizeof patterns / sizeof *patterns,
@@ -135,7 +137,7 @@ static void test_run_goes_on_where_memory_ran_out(void **state) {
         struct hm_run *run = &cell.runs[0];
         assert_int_equal(cell.workload->setup(run), 0);
         run->checksum = 0;
-        count_fail(60, 1);
+        count_fail(90, 1);
         uint64_t done = cell.workload->run(run, patterns[i].units);
         assert_in_range(done, 1, patterns[i].units - 1);
         uint64_t left = patterns[i].units - done;
@@ -192,7 +194,7 @@ static void test_verify_sees_blocks_that_overlap(void **state) {
     struct hm_memory memory = counted_memory(HM_SHAPE_LIBC);
     memory.libc = (struct hm_libc_calls){same_block,         same_block_zeroed, same_block_again,
                                          same_block_aligned, keep_block,        NULL};
-    const size_t touching[] = {0, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13};
+    const size_t touching[] = {0, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     for (size_t i = 0; i < sizeof touching / sizeof *touching; i++)
         assert_non_null(verdict_on(&patterns[touching[i]], memory, 20));
 }
