@@ -108,7 +108,7 @@ static bool draw_script(const struct hm_run *run, struct lru *lru) {
     uint64_t *sums = hm_scratch(keys * sizeof *sums);
     if (!sums)
         return false;
-    hm_zipf_weigh(sums, keys);
+    hm_zipf_sums(sums, keys);
     for (size_t i = 0; i < SCRIPT; i++)
         lru->script[i] = run->params[PARAM_SKEW].number == SKEW_ZIPF
                              ? hm_zipf_draw(&random, sums, keys)
