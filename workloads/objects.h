@@ -61,12 +61,6 @@ static inline void hm_drop_array(struct hm_mutator *m, struct hm_object **variab
     hm_drop(m, variable);
 }
 
-/** Whether this is the first call of run() that counts: what a figure has of the warm-up goes. The engine
- *  sets the checksum back when the warm-up has ended. */
-static inline bool hm_run_begins_anew(const struct hm_run *run) {
-    return run->checksum == 0;
-}
-
 static inline uint64_t hm_tree_nodes(unsigned depth) {
     return ((uint64_t)2 << depth) - 1;
 }

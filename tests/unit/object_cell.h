@@ -33,6 +33,7 @@ struct cell {
     struct hm_value collector_values[PARAMS];
     struct hm_memory memory;
     struct hm_gc *gc;
+    size_t shared_bytes;
     struct hm_run run;
 };
 
@@ -64,10 +65,9 @@ static inline void set_value(struct hm_value *values, const struct hm_param *par
     values[at].number = number;
 }
 
-/* A collector, with a mutator, but nothing of the workload. */
-static inline void open_collector(struct cell *cell, const struct example *example,
-                                  const struct hm_collector *collector) {
-    static const struct hm_gc_events events = {on_pause_begin, on_pause_end, NULL};
+/* The workload's parameters, and the collector's own defaults. */
+static inline void prepare_cell(struct cell *cell, const struct example *example,
+                                const struct hm_collector *collector) {
     *cell = (struct cell){.collector = collector, .memory = counted_memory(HM_SHAPE_HEAP)};
     cell->workload = hm_workload_variant(example->workload, 0, collector->name);
     assert_non_null(cell->workload);
@@ -78,17 +78,32 @@ static inline void open_collector(struct cell *cell, const struct example *examp
     if (cell->workload->conflict)
         assert_null(cell->workload->conflict(cell->values));
     set_defaults(cell->collector_values, collector->params);
+}
+
+/* A collector, with a mutator, but nothing of the workload. */
+static inline void open_prepared(struct cell *cell) {
+    static const struct hm_gc_events events = {on_pause_begin, on_pause_end, NULL};
     const struct hm_gc_options options = {.params = cell->collector_values,
                                           .memory = &cell->memory,
                                           .events = &events,
                                           .mutators = 1};
-    assert_int_equal(collector->open(&cell->gc, &options), 0);
+    assert_int_equal(cell->collector->open(&cell->gc, &options), 0);
     cell->run = (struct hm_run){.memory = &cell->memory,
-                                .mutator = collector->attach(cell->gc),
+                                .mutator = cell->collector->attach(cell->gc),
                                 .params = cell->values,
                                 .seed = 7,
                                 .threads = 1};
     assert_non_null(cell->run.mutator);
+    if (cell->workload->shared_bytes)
+        cell->shared_bytes = cell->workload->shared_bytes(cell->values, 1);
+    if (cell->shared_bytes)
+        assert_non_null(cell->run.shared = hm_scratch(cell->shared_bytes));
+}
+
+static inline void open_collector(struct cell *cell, const struct example *example,
+                                  const struct hm_collector *collector) {
+    prepare_cell(cell, example, collector);
+    open_prepared(cell);
 }
 
 static inline void open_cell(struct cell *cell, const struct example *example,
@@ -100,6 +115,7 @@ static inline void open_cell(struct cell *cell, const struct example *example,
 static inline void close_collector(struct cell *cell) {
     cell->collector->detach(cell->run.mutator);
     cell->collector->close(cell->gc);
+    hm_scratch_free(cell->run.shared, cell->shared_bytes);
     count_close();
 }
 

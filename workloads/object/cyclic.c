@@ -122,8 +122,8 @@ struct cyclic {
     struct hm_object *held; /* root */
     struct lane *lane;
     uint64_t made; /* groups */
-    uint64_t most; /* nodes of trash, since the warm-up */
-    /* Since the warm-up, a point for every `stride` units: every second one goes when there is no room. */
+    uint64_t most; /* nodes of trash, since measure() was called last */
+    /* Since then, a point for every `stride` units: every second one goes when there is no room. */
     uint64_t units, stride, points_used;
     struct point points[POINTS];
     bool closed[SCRIPT];
@@ -278,24 +278,26 @@ static bool counts_deaths(void) {
 #endif
 }
 
-static void measure(struct hm_run *run, double *values) {
-    const struct cyclic *cyclic = run->state;
+static void tell_figures(const struct cyclic *cyclic, double *values) {
     const size_t bytes = POINTS * (POINTS - 1) / 2 * sizeof(double);
-    if (!counts_deaths() || !cyclic->units)
-        return;
-    values[TRASH_MAX] = (double)cyclic->most;
     double *slopes = hm_scratch(bytes);
+    values[TRASH_MAX] = (double)cyclic->most;
     if (slopes)
         values[TRASH_SLOPE] = find_slope(cyclic, slopes);
     hm_scratch_free(slopes, bytes);
+}
+
+static void measure(struct hm_run *run, double *values) {
+    struct cyclic *cyclic = run->state;
+    if (counts_deaths() && cyclic->units)
+        tell_figures(cyclic, values);
+    forget_points(cyclic);
 }
 
 /* ---- The work ---- */
 
 static uint64_t run_units(struct hm_run *run, uint64_t units) {
     struct cyclic *cyclic = run->state;
-    if (hm_run_begins_anew(run))
-        forget_points(cyclic);
     for (uint64_t done = 0; done < units; done++) {
         if (!replace_oldest(run, cyclic))
             return done;
@@ -372,7 +374,7 @@ static const char *verify(struct hm_run *run) {
         return "a group has died that is held";
     for (uint64_t group = cyclic->made - groups; group < cyclic->made; group++) {
         struct hm_object *first = hm_load(cyclic->held, (uint32_t)(group % groups));
-        if (walk(first, is_closed(cyclic, group), length) != length)
+        if (!first || walk(first, is_closed(cyclic, group), length) != length)
             return "a group is not as it was made";
         const struct witness *witness = hm_payload(hm_load(first, WITNESS));
         if (witness->lane != cyclic->lane)

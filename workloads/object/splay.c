@@ -77,8 +77,8 @@ struct splay {
     struct hm_object *dummy; /* root: its slots are empty but in splay() */
     uint64_t seed;
     uint64_t at;       /* keys that were drawn */
-    double squares_ns; /* of the times of units, since the warm-up */
-    uint64_t units;    /* since the warm-up */
+    double squares_ns; /* of the times of units, since measure() was called last */
+    uint64_t units;    /* since then */
 };
 
 static uint64_t objects_of_payload(uint64_t depth) {
@@ -318,8 +318,6 @@ static bool run_unit(struct hm_run *run, struct splay *s) {
 
 static uint64_t run_units(struct hm_run *run, uint64_t units) {
     struct splay *s = run->state;
-    if (hm_run_begins_anew(run))
-        s->squares_ns = 0, s->units = 0;
     uint64_t before_ns = hm_clock_ns();
     for (uint64_t done = 0; done < units; done++) {
         if (!run_unit(run, s))
@@ -334,9 +332,11 @@ static uint64_t run_units(struct hm_run *run, uint64_t units) {
 }
 
 static void measure(struct hm_run *run, double *values) {
-    const struct splay *s = run->state;
+    struct splay *s = run->state;
     if (s->units)
         values[STEP_RMS] = sqrt(s->squares_ns / (double)s->units);
+    s->squares_ns = 0;
+    s->units = 0;
 }
 
 static void teardown(struct hm_run *run) {
@@ -373,12 +373,14 @@ static int setup(struct hm_run *run) {
 
 /* @return whether the payload is as it was made for the key */
 static bool is_payload(struct hm_object *payload, double key, uint64_t depth) {
+    if (!payload)
+        return false;
     struct hm_object *left = hm_load(payload, LEFT);
     struct hm_object *right = hm_load(payload, RIGHT);
-    if (!left || !right)
-        return false;
     if (depth > 0)
         return is_payload(left, key, depth - 1) && is_payload(right, key, depth - 1);
+    if (!left || !right)
+        return false;
     const int32_t *integers = hm_payload(left);
     for (int i = 0; i < INTEGERS; i++)
         if (integers[i] != i)
