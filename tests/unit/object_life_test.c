@@ -35,6 +35,21 @@ static const struct life lives[] = {
     {{"strings", {{"held", 40}, {"words", 50}}}, .cyclic = false},
     {{"strings", {{"held", 40}, {"words", 50}, {"intern", 1}}}, .cyclic = false},
     {{"deep", {{"links", 100}}}, .collects = true},
+    {{"finalizers", {{"chains", 3}}}, .cyclic = true, .collects = true},
+    {{"finalizers", {{"chains", 3}, {"length", 7}, {"shape", 1}}}, .collects = true},
+    {{"finalizers", {{"chains", 3}, {"kinds", 0}}}, .cyclic = true, .collects = true},
+    {{"finalizers", {{"length", 1}, {"kinds", 2}, {"chains", 3}}},
+     .cyclic = true,
+     .collects = true},
+    {{"weakcache", {{"keys", 30}, {"used", 3}}}, .cyclic = true},
+    {{"weakcache", {{"keys", 30}, {"used", 3}, {"cyclic", 0}}}, .cyclic = false},
+    {{"weakcache", {{"keys", 30}, {"used", 3}, {"cyclic", 0}, {"delete", 1}}}, .cyclic = false},
+    {{"weakcache", {{"keys", 5}, {"used", 10}, {"cyclic", 100}, {"delete", 1}}}, .cyclic = true},
+    {{"ephemerons", {{"links", 9}}}, .cyclic = false},
+    {{"ephemerons", {{"links", 9}, {"delete", 1}}}, .cyclic = false},
+    {{"ephemerons", {{"links", 9}, {"refers", 1}}}, .cyclic = false},
+    {{"ephemerons", {{"links", 9}, {"table", 1}}}, .cyclic = false},
+    {{"ephemerons", {{"links", 9}, {"table", 1}, {"refers", 1}}}, .cyclic = true},
     {{"deep", {{"links", 100}, {"made", 1}, {"freelist", 1}}}, .collects = true},
 };
 enum {
@@ -152,7 +167,7 @@ static void check_running_out(const struct life *life, const struct hm_collector
     if (collector->caps & HM_GC_OWN_MEMORY)
         return;
     while (!run_out_at(life, collector, n))
-        n += n < 60 ? 1 : 17;
+        n += n < 40 ? 1 : 29;
 }
 
 static void test_memory_may_run_out_at_any_allocation(void **state) {

@@ -16,6 +16,7 @@
  * same values, and hands objects to itself. So the operations are the same, and so is the checksum. */
 #include "workloads/objects.h"
 #include "workloads/scratch.h"
+#include "workloads/zipf.h"
 
 #include <errno.h>
 
@@ -132,20 +133,6 @@ struct state {
 
 /* ---- The script ---- */
 
-/* The k-th of n comes up as often as 1/k says. @param sums weights of all up to each one */
-static uint32_t draw_zipf(struct hm_random *random, const uint64_t *sums, uint32_t n) {
-    uint64_t target = hm_random_below(random, sums[n - 1]);
-    uint32_t low = 0;
-    for (uint32_t high = n - 1; low < high;) {
-        uint32_t middle = low + (high - low) / 2;
-        if (sums[middle] > target)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
 static bool draw_percent(struct hm_random *random, const struct hm_value *percent) {
     return hm_random_below(random, 100) < (uint64_t)percent->number;
 }
@@ -167,7 +154,7 @@ static bool draw_script(const struct hm_run *run, struct state *s) {
         draw->shared = draw_percent(&random, &values[PARAM_SHARE]);
         draw->fresh = draw_percent(&random, &values[PARAM_FRESH]);
         draw->hand = draw_percent(&random, &values[PARAM_HAND]);
-        draw->looked_at = draw->shared ? draw_zipf(&random, sums, shared)
+        draw->looked_at = draw->shared ? hm_zipf_draw(&random, sums, shared)
                                        : (uint32_t)hm_random_below(&random, privates);
         draw->replaced = (uint32_t)hm_random_below(&random, privates);
     }

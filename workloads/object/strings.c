@@ -9,6 +9,7 @@
  * and shared; it is looked up in a hash table of all texts, and two strings are equal if they are the same
  * object. Whatever the parameters are, the texts and the answers are the same, and so is the checksum. */
 #include "workloads/values.h"
+#include "workloads/zipf.h"
 
 #include <stdio.h>
 
@@ -114,26 +115,12 @@ static bool is_word(const struct hm_table *table, struct hm_object *object, uint
 
 /* ---- The script ---- */
 
-static uint32_t draw_word(struct hm_random *random, const uint64_t *weights, uint32_t count) {
-    uint64_t target = hm_random_below(random, weights[count - 1]);
-    uint32_t low = 0;
-    for (uint32_t high = count - 1; low < high;) {
-        uint32_t middle = low + (high - low) / 2;
-        if (weights[middle] > target)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
 static void make_words(struct words *words, uint32_t count) {
-    uint64_t sum = 0;
+    hm_zipf_sums(words->weights, count);
     for (uint32_t i = 0; i < count; i++) {
         struct text *text = &words->texts[i];
         snprintf((char *)text, sizeof *text, "word_%llx_%u",
                  (unsigned long long)(hm_mix(i + 1u) >> i % 64), i);
-        words->weights[i] = sum += (UINT64_C(1) << 40) / (i + 1);
         uint64_t place = hash(text);
         while (words->places[place & words->mask])
             place++;
@@ -147,7 +134,7 @@ static void draw_script(const struct hm_run *run, struct hm_table *table) {
     uint64_t held = (uint64_t)run->params[PARAM_HELD].number;
     make_words(table->own, count);
     for (size_t i = 0; i < HM_TABLE_SCRIPT; i++) {
-        uint32_t number = draw_word(&random, words_of(table)->weights, count);
+        uint32_t number = hm_zipf_draw(&random, words_of(table)->weights, count);
         uint32_t slot = (uint32_t)hm_random_below(&random, held);
         table->script[i] =
             (struct hm_table_draw){number, slot, (uint32_t)hm_random_below(&random, held)};
