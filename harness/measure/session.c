@@ -260,7 +260,7 @@ static int measure_round(struct hm_session *s, size_t *order, size_t *groups, un
         struct hm_sample_place place = {
             .pass = (enum hm_pass)pass, .round = round, .position = position};
         for (size_t i = 0; !bad && i < s->plan->group_count; i++)
-            if (round < hm_plan_rounds(s->plan, place.pass))
+            if (round < hm_group_rounds(s->plan, s->plan->groups[groups[i]], place.pass))
                 bad = measure_group(s, order, s->plan->groups[groups[i]], &place, &shuffle, error);
         position = place.position;
     }

@@ -472,16 +472,19 @@ unsigned hm_plan_rounds(const struct hm_plan *plan, enum hm_pass pass) {
     return 1;
 }
 
-static size_t runnable(const struct hm_plan *plan) {
-    size_t cells = 0;
-    for (size_t i = 0; i < plan->cell_count; i++)
-        cells += plan->cells[i].skip[0] == '\0';
-    return cells;
+unsigned hm_group_rounds(const struct hm_plan *plan, const struct hm_group *group,
+                         enum hm_pass pass) {
+    bool has_space = hm_workload_has_heap(group->workload->spec.part);
+    return pass == HM_PASS_SPACE && !has_space ? 0 : hm_plan_rounds(plan, pass);
 }
 
 size_t hm_plan_processes(const struct hm_plan *plan) {
-    return runnable(plan) *
-           (1 + hm_plan_rounds(plan, HM_PASS_TIME) + hm_plan_rounds(plan, HM_PASS_SPACE));
+    size_t processes = 0;
+    for (size_t i = 0; i < plan->cell_count; i++)
+        if (!plan->cells[i].skip[0])
+            processes += 1u + hm_group_rounds(plan, plan->cells[i].group, HM_PASS_TIME) +
+                         hm_group_rounds(plan, plan->cells[i].group, HM_PASS_SPACE);
+    return processes;
 }
 
 double hm_plan_seconds(const struct hm_plan *plan) {

@@ -100,6 +100,9 @@ void hm_plan_free(struct hm_plan *plan);
 
 /** Rounds of one pass; 0 when the pass was not asked for. */
 unsigned hm_plan_rounds(const struct hm_plan *plan, enum hm_pass pass);
+/** Those of one group: without a heap there is no space to measure. */
+unsigned hm_group_rounds(const struct hm_plan *plan, const struct hm_group *group,
+                         enum hm_pass pass);
 
 /** How many processes measure this plan, calibration included, and an estimate of their time. */
 size_t hm_plan_processes(const struct hm_plan *plan);

@@ -59,6 +59,9 @@ void hm_plan_say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
     else if (w->max_threads && g->threads > w->max_threads)
         snprintf(cell->skip, sizeof cell->skip, "%s runs on at most %u threads", w->name,
                  w->max_threads);
+    else if (!plan->time_pass && !hm_workload_has_heap(w))
+        snprintf(cell->skip, sizeof cell->skip, "%s has no heap, and so no space to measure",
+                 w->name);
     const struct hm_allocator *alone = hm_allocator_spec_alone(&arm->spec);
     if (!cell->skip[0] && cell->collector)
         say_collector_skip(plan, cell);

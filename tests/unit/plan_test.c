@@ -105,6 +105,10 @@ static void test_workload_without_heap_has_one_cell_and_its_again(void **state) 
     assert_compared_with(p, again->id, first->id);
     assert_compared_with(p, "churn/system/-/t2/core", "churn/pool/-/t2/core");
     assert_int_equal(p->cell_count, 2 + 5);
+    assert_int_equal(hm_group_rounds(p, first->group, HM_PASS_TIME), p->rounds);
+    assert_int_equal(hm_group_rounds(p, first->group, HM_PASS_SPACE), 0);
+    assert_int_equal(hm_plan_processes(p),
+                     2 * (1 + p->rounds) + 5 * (1 + p->rounds + hm_plan_rounds(p, HM_PASS_SPACE)));
     hm_plan_free(p);
 }
 
