@@ -20,6 +20,7 @@ struct hm_gil {
     pthread_cond_t dropped;
     bool held;
     unsigned long switches;
+    long interval_ns; /* less than a second */
     pthread_mutex_t switch_mutex;
     pthread_cond_t switched;
     const void *last_holder; /* atomic */
@@ -31,11 +32,11 @@ static inline const void *hm_gil_self(void) {
     return (const void *)(uintptr_t)pthread_self();
 }
 
-/** Open, with nobody holding it. The structure stays where it is until hm_gil_close(), which needs that
- *  nobody holds it or waits. */
+/** Open, with nobody holding it and CPython's interval, which may be changed before the first use. The
+ *  structure stays where it is until hm_gil_close(), which needs that nobody holds it or waits. */
 static inline void hm_gil_open(struct hm_gil *gil) {
     pthread_condattr_t monotonic;
-    *gil = (struct hm_gil){.held = false};
+    *gil = (struct hm_gil){.interval_ns = HM_SWITCH_INTERVAL_NS};
     pthread_mutex_init(&gil->mutex, NULL);
     pthread_mutex_init(&gil->switch_mutex, NULL);
     pthread_condattr_init(&monotonic);
@@ -56,7 +57,7 @@ static inline void hm_gil_close(struct hm_gil *gil) {
 static inline bool hm_gil_wait(struct hm_gil *gil) {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += HM_SWITCH_INTERVAL_NS;
+    until.tv_nsec += gil->interval_ns;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     return pthread_cond_timedwait(&gil->dropped, &gil->mutex, &until) == ETIMEDOUT;
