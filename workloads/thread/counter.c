@@ -116,7 +116,7 @@ static inline bool update_atomic(struct shared *shared, size_t fields) {
                                                    uint64_t count) {                               \
         uint64_t torn = 0;                                                                         \
         for (uint64_t i = 0; i < count; i++)                                                       \
-            torn += update;                                                                        \
+            torn += (update);                                                                      \
         return torn;                                                                               \
     }
 
