@@ -1,11 +1,16 @@
 /* The mutator's half of `marksweep`: allocate until the heap has grown to its limit, and register roots.
  *
+ * Each mutator has logs and roots of its own, which nobody else touches but who has stopped it.
+ *
  * Words
  *   log         where the objects are: their addresses in pages, as the allocator below can be any.
  *               Objects with a finalizer, targets of weak references and these themselves are in a log
  *               of their own, `special`, so that their passes look at nobody else.
  *   epoch       changes with each marking. An object is marked if its count is the epoch.
- *   limit       an allocation collects when it would take the bytes allocated since open beyond it.
+ *   room        bytes that may be allocated before a collection is due. Mutators take it in shares, so that
+ *               they seldom meet: all together never allocate more.
+ *   limit       of a mutator: an allocation that would take the bytes it has allocated beyond it asks
+ *               for more room.
  *   lost root   a variable that could not be registered because memory was out. As long as there is
  *               one nothing is collected.
  *
@@ -20,7 +25,6 @@
 #include "collectors/safepoint.h"
 #include "collectors/uncounted.h"
 #include "collectors/weak.h"
-#include "collectors/whole.h"
 
 #include <errno.h>
 
@@ -38,16 +42,16 @@ struct hm_mutator {
     size_t roots_used, roots_capacity; /* used is above capacity when there are lost roots */
     struct hm_object ***roots;
     struct hm_object **few_roots[HM_MARKSWEEP_FEW]; /* the first memory of `roots` */
-    struct hm_log immortals;
-    struct hm_whole whole;
-    uint64_t heap_factor;
-    uint64_t min_bytes;
-    uint64_t freed_objects;
-    uint64_t freed_bytes;
+    struct hm_gc *gc;
+    struct hm_object **plain_end, **special_end; /* of the logs, when garbage was found last */
+    bool attached;
+    bool collecting; /* a collection of ours is going on: another one does nothing */
+    char apart[128]; /* from what others write */
 };
 
-/** Slow path of hm_new: the limit is reached. Collects, if that is allowed. */
-void hm_marksweep_overflow(struct hm_mutator *m);
+/** Slow path of hm_new: the limit is reached. Collects, if that is due and allowed.
+ *  @param bytes of the object */
+void hm_marksweep_overflow(struct hm_mutator *m, size_t bytes);
 /** Slow path of hm_new: the log is full. @return false with ENOMEM, even after a collection */
 bool hm_marksweep_extend(struct hm_mutator *m, struct hm_log *log);
 /** Slow path of hm_new: no memory. One collection and one retry. @return a block, and the log is not
@@ -56,6 +60,7 @@ void *hm_marksweep_retry(struct hm_mutator *m, struct hm_log *log, size_t bytes)
 /** Slow path of hm_root: more room for roots, or a lost root. */
 void hm_marksweep_root(struct hm_mutator *m, struct hm_object **variable);
 int64_t hm_marksweep_collect(struct hm_mutator *m);
+bool hm_marksweep_immortalize(struct hm_mutator *m, struct hm_object *object);
 
 static inline bool hm_marksweep_is_special(const struct hm_type *type) {
     return type->finalize || type->weakable || type->weak;
@@ -66,7 +71,7 @@ static inline struct hm_object *hm_marksweep_new(struct hm_mutator *m, const str
     struct hm_log *log = hm_marksweep_is_special(type) ? &m->special : &m->plain;
     size_t bytes = hm_object_bytes(type, length);
     if (m->allocated_bytes + bytes > m->limit_bytes)
-        hm_marksweep_overflow(m);
+        hm_marksweep_overflow(m, bytes);
     if (hm_log_is_full(log) && !hm_marksweep_extend(m, log))
         return NULL;
     void *block = hm_malloc(&m->memory, bytes);
@@ -109,10 +114,7 @@ static inline int64_t hm_collect(struct hm_mutator *m, int generation) {
 
 /* It is a root from now on. */
 static inline bool hm_immortalize(struct hm_mutator *m, struct hm_object *object) {
-    if (hm_log_is_full(&m->immortals) && !hm_log_extend(&m->immortals, &m->memory))
-        return false;
-    hm_log_append(&m->immortals, object);
-    return true;
+    return hm_marksweep_immortalize(m, object);
 }
 
 #define HM_DISPOSES 0

@@ -36,9 +36,9 @@ struct marker {
     struct mark_page base;
 };
 
-static void marker_open(struct marker *k, const struct hm_mutator *m) {
-    k->memory = &m->memory;
-    k->epoch = m->epoch;
+static void marker_open(struct marker *k, const struct hm_memory *memory, uint32_t epoch) {
+    k->memory = memory;
+    k->epoch = epoch;
     k->marked = 0;
     k->page = &k->base;
     k->base.older = k->spare = NULL;

@@ -78,6 +78,16 @@ static inline struct hm_object *hm_log_get(const struct hm_log *log, struct hm_l
     return from->at == hm_log_end(log, from->page) ? NULL : *from->at;
 }
 
+/** The same up to an end that the log had; another thread may append to it meanwhile. */
+static inline struct hm_object *hm_log_get_before(struct hm_log_place *from,
+                                                  struct hm_object *const *end) {
+    if (from->at != end && from->at == hm_log_page_end(from->page)) {
+        from->page = from->page->newer;
+        from->at = from->page->objects;
+    }
+    return from->at == end ? NULL : *from->at;
+}
+
 /** Write at a place that is not behind what was read, and go on. */
 static inline void hm_log_put(struct hm_log_place *to, struct hm_object *object) {
     if (to->at == hm_log_page_end(to->page)) {

@@ -17,6 +17,7 @@
 #define HM_COLLECTOR_HEADER "collectors/trial.h"
 #include "collectors/collector.h"
 
+#include "collectors/isolated.h"
 #include "collectors/rc_death.h"
 #include "collectors/trial_deduce.h"
 #include "collectors/whole_control.h"
@@ -50,6 +51,10 @@ static const struct hm_param params[] = {
                     .choices = "on|off"},
     {.name = NULL},
 };
+
+static inline struct hm_whole *hm_whole_of(struct hm_gc *gc) {
+    return &gc->mutator.whole;
+}
 
 /* ---- What rc_death.h asks of a collector ---- */
 

@@ -1,7 +1,7 @@
 /* What the collectors have in common of which each collection looks at all that there is to look at:
  * when one may begin, and what is told of it. whole_control.h has the rest.
  *
- * A collector puts a `struct hm_whole whole` into its mutator. */
+ * A collector keeps one `struct hm_whole`. */
 #ifndef HM_COLLECTORS_WHOLE_H
 #define HM_COLLECTORS_WHOLE_H
 
@@ -16,6 +16,7 @@ struct hm_whole {
     void *callback_arg;
     bool automatic;  /* an allocation may collect */
     bool collecting; /* a collection is going on: another one does nothing */
+    bool stops;      /* mutators run at the same time: a pause stops them all */
     struct hm_gc_generation_stats stats;
     uint64_t visited;
 };

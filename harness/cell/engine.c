@@ -104,14 +104,15 @@ static bool owns_collector(const struct worker *w) {
     return w->run.thread == 0 || w->engine->config->threading == HM_ISOLATED;
 }
 
-/* A thread works on objects only while it holds the lock, if there is one. */
+/* A thread works on objects only in its turn: between two of them it waits for the other threads, and must
+ * neither hold their lock nor keep a collector waiting. */
 static void begin_turn(const struct worker *w) {
-    if (w->engine->config->has_collector && w->engine->config->threading == HM_GIL)
+    if (w->engine->config->has_collector)
         hm_mutators_enter();
 }
 
 static void end_turn(const struct worker *w) {
-    if (w->engine->config->has_collector && w->engine->config->threading == HM_GIL)
+    if (w->engine->config->has_collector)
         hm_mutators_leave();
 }
 
@@ -320,8 +321,7 @@ struct hm_engine *hm_engine_start(const struct hm_cell_config *config) {
         hm_tell("pin %u %d %s", i, config->cpus[i], e->workers[i].pinned);
     open_memory(e);
     make_figures(e);
-    if (config->threading == HM_GIL)
-        hm_mutators_open();
+    hm_mutators_open(config->threading);
     do_step(e, step_open);
     do_step(e, step_set_up);
     return e;

@@ -5,6 +5,7 @@
 #include "collectors/safepoint.h"
 #include "harness/plan/registry.h"
 #include "harness/plan/spec.h"
+#include "harness/sim/mutators.h"
 #include "workloads/scratch.h"
 
 #include <pthread.h>
@@ -92,43 +93,39 @@ static void open_world(struct world *w, const char *collector, enum hm_threading
     w->values[PARAM_SHARED].number = 50;
     w->values[PARAM_PRIVATE].number = 100;
     w->shared_bytes = w->workload->shared_bytes(w->values, count);
-    if (threading == HM_GIL)
-        hm_mutators_open();
-}
-
-static void begin_turn(const struct world *w) {
-    if (w->threading == HM_GIL)
-        hm_mutators_enter();
+    hm_mutators_open(threading);
 }
 
 /* The end of a step, which all take together. */
 static void end_turn(struct world *w) {
-    if (w->threading == HM_GIL)
-        hm_mutators_leave();
+    hm_mutators_leave();
     pthread_barrier_wait(&w->barrier);
 }
 
 static void *work(void *arg) {
     struct thread *t = arg;
     struct world *w = t->world;
-    begin_turn(w);
+    hm_mutators_enter();
     t->run.mutator = w->collector.part->attach(t->gc);
     if (w->workload->setup(&t->run))
         abort();
     end_turn(w);
     for (int i = 0; i < PIECES; i++) {
-        begin_turn(w);
+        hm_mutators_enter();
         if (w->workload->run(&t->run, UNITS / PIECES) != UNITS / PIECES)
             abort();
         end_turn(w);
     }
-    begin_turn(w);
+    hm_mutators_enter();
     const char *broken = w->workload->verify(&t->run);
     if (broken)
         fail_msg("%s", broken);
     end_turn(w);
-    begin_turn(w);
+    hm_mutators_enter();
     w->workload->teardown(&t->run);
+    end_turn(w);
+    hm_mutators_enter();
+    hm_sim_mutator_find(w->collector.part)->collect(t->run.mutator, 2);
     w->collector.part->detach(t->run.mutator);
     end_turn(w);
     return NULL;
@@ -197,6 +194,9 @@ static const struct way {
     {"refcount:count=biased", HM_FREE},
     {"generational", HM_ISOLATED},
     {"generational", HM_GIL},
+    {"marksweep:min=16K", HM_ISOLATED},
+    {"marksweep:min=16K", HM_GIL},
+    {"marksweep:min=16K", HM_FREE},
     {"manual", HM_ISOLATED},
     {"manual", HM_GIL},
 };

@@ -220,8 +220,11 @@ static void drop_graph(struct hm_run *run) {
 
 /* ---- The work ---- */
 
-/* A collector that finds no cycles, or does not tell, says 0 or less. The nursery may be found, too. */
+/* A collector that finds no cycles, or does not tell, says 0 or less. The nursery may be found, too. One that
+ * other threads share finds theirs with it. */
 static void note_found(struct hm_run *run, int64_t found) {
+    if (run->together && run->threads > 1)
+        return;
     int64_t count = what_of(run) == WHAT_GARBAGE ? count_of(run->params) : 0;
     if (found > 0 && found != count && found != count + 1)
         ((struct graph *)run->state)->missed = true;
