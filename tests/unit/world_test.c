@@ -15,17 +15,19 @@
 enum {
     THREADS = 4,
     ROUNDS = 30000,
-    STAY = 20,   /* rounds between an enter and a leave */
-    STOPPER = 8, /* one of so many rounds stops the world */
+    STAY = 20,    /* rounds between an enter and a leave */
+    STOPPER = 30, /* one of so many rounds stops the world */
 };
 
 static struct {
     struct hm_world world;
     bool asked;
-    uint64_t seen;          /* nobody's own: by who has stopped the world */
-    uint64_t done[THREADS]; /* of one thread each, while it runs */
+    volatile uint64_t seen;          /* nobody's own: by who has stopped the world */
+    volatile uint64_t done[THREADS]; /* of one thread each, while it runs */
     uint64_t stops[THREADS];
 } shared;
+
+static pthread_barrier_t barrier;
 
 static void poll(void) {
     if (!__atomic_load_n(&shared.asked, __ATOMIC_RELAXED))
@@ -58,6 +60,7 @@ static void look_alone(unsigned self) {
 static void *come_and_go(void *arg) {
     unsigned self = (unsigned)(uintptr_t)arg;
     struct hm_random random = hm_random_of(7, self);
+    pthread_barrier_wait(&barrier);
     for (int i = 0; i < ROUNDS; i++) {
         if (i % STAY == 0)
             hm_world_enter(&shared.world);
@@ -76,12 +79,14 @@ static void test_who_stops_the_world_is_alone(void **state) {
     pthread_t threads[THREADS];
     uint64_t stops = 0;
     hm_world_open(&shared.world, &shared.asked);
+    pthread_barrier_init(&barrier, NULL, THREADS);
     for (uintptr_t i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, (void *)i), 0);
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
         stops += shared.stops[i];
     }
+    pthread_barrier_destroy(&barrier);
     assert_int_equal(done_by_all(), THREADS * ROUNDS);
     assert_in_range(stops, THREADS * ROUNDS / STOPPER / 2, THREADS * ROUNDS);
     assert_int_equal(shared.world.running, 0);
@@ -89,8 +94,6 @@ static void test_who_stops_the_world_is_alone(void **state) {
 }
 
 /* ---- At rest ---- */
-
-static pthread_barrier_t barrier;
 
 /* Waits for the other one where no safepoint is: it has left before that. */
 static void *wait_outside(void *arg) {
