@@ -85,15 +85,9 @@ static inline void hm_rc_will_finalize(struct hm_mutator *m, struct hm_object *o
 }
 
 static inline void hm_rc_forget(struct hm_mutator *m, struct hm_object *object) {
-    m->rc.freed_objects++;
-    m->rc.freed_bytes += hm_object_bytes(object->type, object->length);
-    if (object->leaf)
-        return;
-    m->rc.freed_bytes += sizeof(struct hm_gc_head);
-    struct hm_gc_head *head = hm_gc_head_of(object);
-    if (head->prev & HM_GC_COLLECTING)
-        leave_garbage(m, head);
-    hm_gc_list_unlink(head);
+    count_freed(m, object);
+    if (!object->leaf)
+        hm_gc_list_unlink(hm_gc_head_of(object));
 }
 
 static inline void hm_rc_free(struct hm_mutator *m, struct hm_object *object) {

@@ -65,7 +65,6 @@ struct hm_mutator {
     struct hm_gc_generation_stats stats[HM_GENERATIONS];
     uint64_t visited;
     struct hm_gc_guide guide; /* of the oldest generation, as the last full collection left it */
-    struct hm_gc_lookahead ahead; /* on the list of garbage that is being deleted */
 };
 
 /** Slow path of hm_release: the count fell to 0. */

@@ -16,6 +16,13 @@ static inline void zero_count(struct hm_mutator *m, int generation) {
     m->generations[generation].count = 0;
 }
 
+/** An object, container or leaf, is dead. */
+static inline void count_freed(struct hm_mutator *m, const struct hm_object *object) {
+    m->rc.freed_objects++;
+    m->rc.freed_bytes += hm_object_bytes(object->type, object->length) +
+                         (object->leaf ? 0 : sizeof(struct hm_gc_head));
+}
+
 /** A container is freed: count 0 falls, or else what it does not tell (PyObject_GC_Del). */
 static inline void uncount(struct hm_mutator *m) {
     if (m->generations[0].count > 0)

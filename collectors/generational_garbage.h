@@ -3,7 +3,8 @@
  *
  * In this order: what legacy finalizers need is set apart, and kept; all weak references to the rest are
  * cleared, and callbacks run; finalizers run; what they brought back goes to old; the others are
- * cleared, one by one in list order, and die of their counts.
+ * cleared, one by one in list order, and die of their counts; or, where that makes no difference that
+ * could be seen, are freed at once.
  *
  * Invariants
  *   What is on a list of garbage is COLLECTING, up to the moment when it is freed or goes to old.
@@ -14,6 +15,7 @@
 #ifndef HM_COLLECTORS_GENERATIONAL_GARBAGE_H
 #define HM_COLLECTORS_GENERATIONAL_GARBAGE_H
 
+#include "collectors/generational_count.h"
 #include "collectors/generational_deduce.h"
 #include "collectors/rc_death.h"
 
@@ -207,45 +209,54 @@ static void delete_garbage(struct hm_mutator *m, struct hm_gc_head *garbage,
 
 /* ---- The end of what has nothing but slots ---- */
 
-/* An object dies that is garbage, and was not deleted yet. */
-static inline void leave_garbage(struct hm_mutator *m, const struct hm_gc_head *head) {
-    if (m->ahead.at == head)
-        m->ahead = start_ahead(m->ahead.list);
-}
-
-/* Takes the next one off the list, and looks ahead of it. */
-static inline struct hm_gc_head *take_garbage(struct hm_mutator *m, struct hm_gc_head *garbage,
-                                              bool scattered) {
-    struct hm_gc_head *head = hm_gc_next(garbage);
-    if (scattered) {
-        look_ahead(&m->ahead);
-        if (m->ahead.at == head)
-            m->ahead = start_ahead(garbage);
-        else
-            m->ahead.distance--;
-    }
-    hm_gc_untrack(head);
-    return head;
-}
-
-/* The same as delete_garbage, in the same order, for a heap where no death runs any code and slots are
- * all there is. Then nothing but slots of other garbage refers to garbage, so that all of it dies, and
- * nobody looks at a list before the end. So what was cleared waits for its death on no list: that
- * would have to be mended around it. */
-static void delete_plain_garbage(struct hm_mutator *m, struct hm_gc_head *garbage, bool scattered) {
-    if (scattered)
-        m->ahead = start_ahead(garbage);
-    while (!hm_gc_list_empty(garbage)) {
-        struct hm_object *object = hm_gc_object_of(take_garbage(m, garbage, scattered));
-        object->count++;
+/* Garbage is held by nothing but the slots of other garbage, once for each of its references. So the
+ * slots that are not NULL, less all counts, are the references that lead out of it.
+ * @return how many do */
+static uint64_t count_ways_out(struct hm_gc_head *garbage) {
+    uint64_t slots = 0, references = 0;
+    for (struct hm_gc_head *h = hm_gc_next(garbage); h != garbage; h = hm_gc_next(h)) {
+        struct hm_object *object = hm_gc_object_of(h);
+        references += object->count;
         for (uint32_t i = 0, n = object->length; i < n; i++)
-            hm_store(m, object, i, NULL);
-        if (!hm_rc_lose(m, object))
-            continue;
-        hm_rc_forget(m, object);
-        hm_rc_free(m, object);
+            slots += hm_slots(object)[i] != NULL;
     }
-    m->ahead.at = NULL;
+    return slots - references;
+}
+
+static inline bool is_garbage(struct hm_object *object) {
+    return !object->leaf && hm_gc_head_of(object)->prev & HM_GC_COLLECTING;
+}
+
+/* Gives up the references that lead out of garbage. What dies of that refers to no garbage. */
+static void release_outside(struct hm_mutator *m, struct hm_gc_head *garbage, uint64_t ways_out) {
+    struct hm_gc_lookahead ahead = start_ahead(garbage);
+    for (struct hm_gc_head *h = hm_gc_next(garbage); ways_out; h = hm_gc_next(h)) {
+        struct hm_object *object = hm_gc_object_of(h);
+        look_ahead(&ahead);
+        step_on(&ahead, h);
+        for (uint32_t i = 0, n = object->length; i < n; i++) {
+            struct hm_object *child = hm_slots(object)[i];
+            if (!child || is_garbage(child))
+                continue;
+            ways_out--;
+            hm_release(m, child);
+        }
+    }
+}
+
+/* For a heap where no death runs any code, and slots are all there is: what delete_garbage comes to. All
+ * of it dies, and nobody can see in which order; so nothing is counted down on the way, and memory
+ * goes back in the order of the list. */
+static void delete_plain_garbage(struct hm_mutator *m, struct hm_gc_head *garbage) {
+    uint64_t ways_out = count_ways_out(garbage);
+    if (ways_out)
+        release_outside(m, garbage, ways_out);
+    struct hm_gc_head *next;
+    for (struct hm_gc_head *h = hm_gc_next(garbage); h != garbage; h = next) {
+        next = hm_gc_next(h);
+        count_freed(m, hm_gc_object_of(h));
+        hm_rc_free(m, hm_gc_object_of(h));
+    }
 }
 
 /* All of the above. @param found how much there is @param old where to put what stays alive */
@@ -253,7 +264,7 @@ static struct outcome do_away(struct hm_mutator *m, struct hm_gc_head *garbage,
                               struct deduced found, struct hm_gc_head *old) {
     struct outcome n = {0};
     if (!m->special && !m->saves_all) {
-        delete_plain_garbage(m, garbage, found.scattered);
+        delete_plain_garbage(m, garbage);
         n.collected = found.unreachable;
         return n;
     }
