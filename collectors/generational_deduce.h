@@ -13,17 +13,16 @@
 struct deduced {
     uint64_t examined;
     uint64_t unreachable;
-    bool scattered; /* in memory: prefetching was worth while */
 };
 
-/* What two passes walk along. */
+/* What the passes walk along. */
 struct trail {
     struct hm_gc_head *list;
     struct hm_gc_guide *guide; /* NULL: none is to be made */
+    uint64_t size;
     struct scatter scatter;
     bool ahead; /* prefetching is worth while */
     bool exact; /* the guide is */
-    bool notes; /* subtract_refs is to make it */
 };
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -78,28 +77,30 @@ static inline void step_on(struct hm_gc_lookahead *a, struct hm_gc_head *stays) 
 
 /* ---- update_refs ---- */
 
-static inline void update_ref(struct hm_gc_head *head) {
-    head->prev = (uintptr_t)hm_gc_object_of(head)->count << HM_GC_REFS_SHIFT | HM_GC_COLLECTING;
+/* The refs of a head, to begin with, if nothing has come to it yet. */
+static inline uintptr_t refs_of(struct hm_gc_head *head) {
+    uintptr_t fresh =
+        (uintptr_t)hm_gc_object_of(head)->count << HM_GC_REFS_SHIFT | HM_GC_COLLECTING;
+    return head->prev & HM_GC_COLLECTING ? head->prev : fresh;
 }
 
-static inline void take_sample(struct trail *trail, struct hm_gc_head *head, uint64_t index) {
-    if (index % SAMPLE_OBJECTS == 0 && hm_gc_next(head) != trail->list)
+static inline void take_sample(struct trail *trail, struct hm_gc_head *head) {
+    if (hm_gc_next(head) != trail->list)
         sample(&trail->scatter, head, hm_gc_next(head));
 }
 
-/* @return how many there are */
-static uint64_t update_refs(struct trail *trail) {
-    uint64_t size = 0;
-    for (struct hm_gc_head *h = hm_gc_next(trail->list); h != trail->list; h = hm_gc_next(h)) {
-        update_ref(h);
-        take_sample(trail, h, size++);
+/* @param done the list, or the last object on it that needs no more */
+static void update_refs(struct trail *trail, struct hm_gc_head *done) {
+    for (struct hm_gc_head *h = hm_gc_next(done); h != trail->list; h = hm_gc_next(h)) {
+        h->prev = refs_of(h);
+        if (trail->size++ % SAMPLE_OBJECTS == 0)
+            take_sample(trail, h);
     }
-    return size;
 }
 
 /* The same with an old guide, which becomes exact. What is on it and not on the list any more is
  * passed over: four for each object that is not found, until the two meet again. */
-static uint64_t update_refs_guided(struct trail *trail) {
+static void update_refs_guided(struct trail *trail) {
     struct hm_gc_guide *guide = trail->guide;
     struct hm_gc_head **heads = guide->heads;
     size_t from = 0, length = guide->length;
@@ -111,29 +112,27 @@ static uint64_t update_refs_guided(struct trail *trail) {
             from++;
         if (from + FETCH_AHEAD < length)
             prefetch_head(heads[from + FETCH_AHEAD]);
-        update_ref(h);
-        take_sample(trail, h, size);
+        h->prev = refs_of(h);
+        if (size % SAMPLE_OBJECTS == 0)
+            take_sample(trail, h);
         if (size < guide->capacity)
             heads[size] = h;
         size++;
     }
+    trail->size = size;
     trail->exact = size <= guide->capacity;
     guide->length = trail->exact ? size : 0;
-    return size;
 }
 
 /* What the samples say. */
-static void settle(struct trail *trail, const struct hm_memory *memory, uint64_t size) {
-    const struct scatter *s = &trail->scatter;
-    bool jumps = is_scattered(s->far_pairs, s->pairs);
-    trail->ahead = jumps || is_scattered(s->far_edges, s->edges);
-    trail->notes = jumps && !trail->exact;
+static void settle(struct trail *trail, const struct hm_memory *memory) {
+    trail->ahead = jumps_about(&trail->scatter);
     if (!trail->guide || (trail->exact && trail->ahead))
         return;
     trail->exact = false;
     if (!trail->ahead)
         hm_gc_guide_drop(trail->guide, memory);
-    if (!trail->ahead || !hm_gc_guide_make(trail->guide, memory, size))
+    if (!trail->ahead || !hm_gc_guide_make(trail->guide, memory, trail->size))
         trail->guide = NULL;
 }
 
@@ -150,21 +149,18 @@ static inline int visit_subtract(struct hm_object *object, void *arg) {
 }
 
 /* @param visit_object visit_all, or visit_slots where that is the same */
-ALWAYS_INLINE void subtract_refs(struct hm_gc_head *list, visit_object_fn *visit_object) {
-    for (struct hm_gc_head *h = hm_gc_next(list); h != list; h = hm_gc_next(h))
+ALWAYS_INLINE void subtract_refs(struct hm_gc_head *list, struct hm_gc_head *done,
+                                 visit_object_fn *visit_object) {
+    for (struct hm_gc_head *h = hm_gc_next(done); h != list; h = hm_gc_next(h))
         visit_object(hm_gc_object_of(h), visit_subtract, NULL);
 }
 
-/* A guide of a list that jumps about, if it is not there yet, is made on the way. */
-static void subtract_refs_ahead(struct trail *trail) {
-    struct hm_gc_guide *guide = trail->notes ? trail->guide : NULL;
-    struct hm_gc_lookahead ahead = start_ahead(trail->list);
-    for (struct hm_gc_head *h = hm_gc_next(trail->list); h != trail->list; h = hm_gc_next(h)) {
+static void subtract_refs_ahead(struct hm_gc_head *list, struct hm_gc_head *done) {
+    struct hm_gc_lookahead ahead = {.list = list, .at = done};
+    for (struct hm_gc_head *h = hm_gc_next(done); h != list; h = hm_gc_next(h)) {
         look_ahead(&ahead);
         visit_all(hm_gc_object_of(h), visit_subtract, NULL);
         step_on(&ahead, h);
-        if (guide)
-            guide->heads[guide->length++] = h;
     }
 }
 
@@ -183,11 +179,50 @@ static void subtract_refs_guided(const struct hm_gc_guide *guide) {
     }
 }
 
+/* ---- Both in one ---- */
+
+/* The head of an untracked object has itself for prev. */
+static inline int visit_update(struct hm_object *object, void *arg) {
+    (void)arg;
+    struct hm_gc_head *head = hm_gc_head_of(object);
+    if (!object->leaf && head->prev != (uintptr_t)head)
+        head->prev = refs_of(head) - ((uintptr_t)1 << HM_GC_REFS_SHIFT);
+    return 0;
+}
+
+/* The objects behind one that is done, up to the next one that is sampled. @return the last one */
+ALWAYS_INLINE struct hm_gc_head *update_some(struct trail *trail, struct hm_gc_head *done,
+                                             visit_object_fn *visit_object) {
+    struct hm_gc_head *h = hm_gc_next(done);
+    uint64_t size = 0;
+    for (; size < SAMPLE_OBJECTS && h != trail->list; size++, h = hm_gc_next(h)) {
+        h->prev = refs_of(h);
+        visit_object(hm_gc_object_of(h), visit_update, NULL);
+        done = h;
+    }
+    trail->size += size;
+    return done;
+}
+
+/* Where the list has all containers that are tracked, no reference leads to one that is not on it; so
+ * the count of each can be copied when the first reference to it is found, and one pass does for both. Not
+ * where the objects are scattered: two passes, of which the first one goes through memory in order,
+ * are faster there.
+ * @return the last one that was looked at; scattered are those behind it */
+ALWAYS_INLINE struct hm_gc_head *update_and_subtract(struct trail *trail,
+                                                     visit_object_fn *visit_object) {
+    struct hm_gc_head *done = trail->list;
+    while (hm_gc_next(done) != trail->list && !jumps_about(&trail->scatter)) {
+        take_sample(trail, hm_gc_next(done));
+        done = update_some(trail, done, visit_object);
+    }
+    return done;
+}
+
 /* ---- move_unreachable ---- */
 
-static void set_one_ref(struct hm_gc_head *head) {
-    head->prev = (uintptr_t)1 << HM_GC_REFS_SHIFT | HM_GC_COLLECTING;
-}
+#define NO_REFS HM_GC_COLLECTING
+#define ONE_REF ((uintptr_t)1 << HM_GC_REFS_SHIFT | HM_GC_COLLECTING)
 
 /* Whatever a reachable object refers to is reachable. COLLECTING is off for other generations, and
  * for what move_unreachable has passed and kept. */
@@ -196,15 +231,13 @@ static inline int visit_reachable(struct hm_object *object, void *arg) {
     if (object->leaf)
         return 0;
     struct hm_gc_head *head = hm_gc_head_of(object);
-    if (!(head->prev & HM_GC_COLLECTING))
-        return 0;
-    if (head->next & HM_GC_UNREACHABLE) {
+    if (head->prev == NO_REFS) {
+        head->prev = ONE_REF;
+    } else if (head->prev & HM_GC_COLLECTING && head->next & HM_GC_UNREACHABLE) {
         hm_gc_prev(head)->next = head->next; /* the list of the unreachable has the flag in all */
         hm_gc_set_prev(hm_gc_next(head), hm_gc_prev(head));
         hm_gc_list_append(young, head);
-        set_one_ref(head);
-    } else if (head->prev >> HM_GC_REFS_SHIFT == 0) {
-        set_one_ref(head);
+        head->prev = ONE_REF;
     }
     return 0;
 }
@@ -283,22 +316,31 @@ static uint64_t move_unreachable_ahead(struct hm_gc_head *young, struct hm_gc_he
 
 /* ---- All of it ---- */
 
-/* @param special whether there is a type that has a traverse() */
-static uint64_t subtract_and_move(struct trail *trail, struct hm_gc_head *unreachable,
-                                  bool special) {
-    if (!trail->ahead && special) {
-        subtract_refs(trail->list, visit_all);
-        return move_unreachable(trail->list, unreachable, visit_all);
-    }
-    if (!trail->ahead) {
-        subtract_refs(trail->list, visit_slots);
-        return move_unreachable(trail->list, unreachable, visit_slots);
-    }
+/* What update_refs has passed. @param done the list, or the last object that needs no more */
+static void subtract_rest(struct hm_mutator *m, struct trail *trail, struct hm_gc_head *done) {
+    settle(trail, &m->rc.memory);
     if (trail->exact)
         subtract_refs_guided(trail->guide);
+    else if (trail->ahead)
+        subtract_refs_ahead(trail->list, done);
+    else if (m->special)
+        subtract_refs(trail->list, done, visit_all);
     else
-        subtract_refs_ahead(trail);
-    return move_unreachable_ahead(trail->list, unreachable, trail->guide);
+        subtract_refs(trail->list, done, visit_slots);
+}
+
+/* Leaves in all refs what is held from outside. @param whole whether nothing else is tracked */
+static void find_refs(struct hm_mutator *m, struct trail *trail, bool whole) {
+    struct hm_gc_head *done = trail->list;
+    if (trail->guide && trail->guide->length) {
+        update_refs_guided(trail);
+    } else {
+        if (whole)
+            done = m->special ? update_and_subtract(trail, visit_all)
+                              : update_and_subtract(trail, visit_slots);
+        update_refs(trail, done);
+    }
+    subtract_rest(m, trail, done);
 }
 
 static void clear_unreachable_flag(struct hm_gc_head *list) {
@@ -308,19 +350,19 @@ static void clear_unreachable_flag(struct hm_gc_head *list) {
 
 /* Leaves in `list` what is reachable from outside of it; the rest goes to `unreachable`, where each has
  * the flag UNREACHABLE.
- * @param guide of the list, after the last collection that had it, or NULL */
+ * @param guide NULL, or of the list after the last collection that had it; then there are no other
+ *     containers but permanent ones */
 static struct deduced deduce_unreachable(struct hm_mutator *m, struct hm_gc_head *list,
                                          struct hm_gc_head *unreachable,
                                          struct hm_gc_guide *guide) {
     struct trail trail = {.list = list, .guide = guide};
-    struct deduced n;
     hm_gc_list_init(unreachable);
-    n.examined = guide && guide->length ? update_refs_guided(&trail) : update_refs(&trail);
-    settle(&trail, &m->rc.memory, n.examined);
-    n.unreachable = n.examined - subtract_and_move(&trail, unreachable, m->special);
+    find_refs(m, &trail, guide && hm_gc_list_empty(&m->permanent));
+    uint64_t stayed = trail.ahead  ? move_unreachable_ahead(list, unreachable, trail.guide)
+                      : m->special ? move_unreachable(list, unreachable, visit_all)
+                                   : move_unreachable(list, unreachable, visit_slots);
     unreachable->next &= ~HM_GC_UNREACHABLE;
-    n.scattered = trail.ahead;
-    return n;
+    return (struct deduced){.examined = trail.size, .unreachable = trail.size - stayed};
 }
 
 #endif

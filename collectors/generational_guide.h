@@ -111,4 +111,9 @@ static inline bool is_scattered(uint64_t far, uint64_t all) {
     return all >= SAMPLES_MIN && far > all / 4;
 }
 
+/** Whether a list or its references do. */
+static inline bool jumps_about(const struct scatter *s) {
+    return is_scattered(s->far_pairs, s->pairs) || is_scattered(s->far_edges, s->edges);
+}
+
 #endif
