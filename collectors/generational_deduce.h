@@ -181,23 +181,23 @@ static void subtract_refs_guided(const struct hm_gc_guide *guide) {
 
 /* ---- Both in one ---- */
 
-/* The head of an untracked object has itself for prev. */
+/* The head of an untracked object has itself for prev. @param arg whether there may be any */
 static inline int visit_update(struct hm_object *object, void *arg) {
-    (void)arg;
+    const bool *untracks = arg;
     struct hm_gc_head *head = hm_gc_head_of(object);
-    if (!object->leaf && head->prev != (uintptr_t)head)
+    if (!object->leaf && !(*untracks && head->prev == (uintptr_t)head))
         head->prev = refs_of(head) - ((uintptr_t)1 << HM_GC_REFS_SHIFT);
     return 0;
 }
 
 /* The objects behind one that is done, up to the next one that is sampled. @return the last one */
 ALWAYS_INLINE struct hm_gc_head *update_some(struct trail *trail, struct hm_gc_head *done,
-                                             visit_object_fn *visit_object) {
+                                             visit_object_fn *visit_object, bool untracks) {
     struct hm_gc_head *h = hm_gc_next(done);
     uint64_t size = 0;
     for (; size < SAMPLE_OBJECTS && h != trail->list; size++, h = hm_gc_next(h)) {
         h->prev = refs_of(h);
-        visit_object(hm_gc_object_of(h), visit_update, NULL);
+        visit_object(hm_gc_object_of(h), visit_update, &untracks);
         done = h;
     }
     trail->size += size;
@@ -210,11 +210,11 @@ ALWAYS_INLINE struct hm_gc_head *update_some(struct trail *trail, struct hm_gc_h
  * are faster there.
  * @return the last one that was looked at; scattered are those behind it */
 ALWAYS_INLINE struct hm_gc_head *update_and_subtract(struct trail *trail,
-                                                     visit_object_fn *visit_object) {
+                                                     visit_object_fn *visit_object, bool untracks) {
     struct hm_gc_head *done = trail->list;
     while (hm_gc_next(done) != trail->list && !jumps_about(&trail->scatter)) {
         take_sample(trail, hm_gc_next(done));
-        done = update_some(trail, done, visit_object);
+        done = update_some(trail, done, visit_object, untracks);
     }
     return done;
 }
@@ -253,17 +253,17 @@ static void set_aside(struct hm_gc_head *prev, struct hm_gc_head *head,
     unreachable->prev = (uintptr_t)head;
 }
 
-/* What the head after `prev` comes to. @return what is in front of the next one */
-ALWAYS_INLINE struct hm_gc_head *move_one(struct hm_gc_head *prev, struct hm_gc_head *head,
-                                          struct hm_gc_head *young, struct hm_gc_head *unreachable,
-                                          visit_object_fn *visit_object) {
+/* What the head after `prev` comes to. @return whether it stays */
+ALWAYS_INLINE bool move_one(struct hm_gc_head *prev, struct hm_gc_head *head,
+                            struct hm_gc_head *young, struct hm_gc_head *unreachable,
+                            visit_object_fn *visit_object) {
     if (head->prev >> HM_GC_REFS_SHIFT == 0) {
         set_aside(prev, head, unreachable);
-        return prev;
+        return false;
     }
     visit_object(hm_gc_object_of(head), visit_reachable, young);
     head->prev = (uintptr_t)prev;
-    return head;
+    return true;
 }
 
 /* Before: all of young is COLLECTING, with refs for prev. After: young is doubly linked again, without
@@ -272,11 +272,12 @@ ALWAYS_INLINE struct hm_gc_head *move_one(struct hm_gc_head *prev, struct hm_gc_
 ALWAYS_INLINE uint64_t move_unreachable(struct hm_gc_head *young, struct hm_gc_head *unreachable,
                                         visit_object_fn *visit_object) {
     uint64_t stayed = 0;
-    struct hm_gc_head *prev = young, *last;
+    struct hm_gc_head *prev = young;
     for (struct hm_gc_head *h = hm_gc_next(young); h != young; h = hm_gc_next(prev)) {
-        last = prev;
-        prev = move_one(prev, h, young, unreachable, visit_object);
-        stayed += prev != last;
+        if (!move_one(prev, h, young, unreachable, visit_object))
+            continue;
+        prev = h;
+        stayed++;
     }
     young->prev = (uintptr_t)prev;
     return stayed;
@@ -288,7 +289,7 @@ ALWAYS_INLINE uint64_t move_unreachable(struct hm_gc_head *young, struct hm_gc_h
 static uint64_t move_unreachable_ahead(struct hm_gc_head *young, struct hm_gc_head *unreachable,
                                        struct hm_gc_guide *guide) {
     uint64_t stayed = 0;
-    struct hm_gc_head *prev = young, *last, **heads = guide ? guide->heads : NULL;
+    struct hm_gc_head *prev = young, **heads = guide ? guide->heads : NULL;
     size_t i = 0, length = guide ? guide->length : 0;
     struct hm_gc_lookahead ahead = start_ahead(young);
     for (struct hm_gc_head *h = hm_gc_next(young); h != young; h = hm_gc_next(prev)) {
@@ -296,13 +297,13 @@ static uint64_t move_unreachable_ahead(struct hm_gc_head *young, struct hm_gc_he
             fetch_guided(heads, i, length);
         else
             look_ahead(&ahead);
-        last = prev;
-        prev = move_one(prev, h, young, unreachable, visit_all);
+        bool stays = move_one(prev, h, young, unreachable, visit_all);
+        prev = stays ? h : prev;
         if (i++ < length)
             ahead.at = prev;
         else
             step_on(&ahead, prev);
-        if (prev == last)
+        if (!stays)
             continue;
         if (heads)
             heads[stayed] = prev;
@@ -336,8 +337,8 @@ static void find_refs(struct hm_mutator *m, struct trail *trail, bool whole) {
         update_refs_guided(trail);
     } else {
         if (whole)
-            done = m->special ? update_and_subtract(trail, visit_all)
-                              : update_and_subtract(trail, visit_slots);
+            done = m->special || m->untracks ? update_and_subtract(trail, visit_all, true)
+                                             : update_and_subtract(trail, visit_slots, false);
         update_refs(trail, done);
     }
     subtract_rest(m, trail, done);
