@@ -158,26 +158,35 @@ static void handle_weak_references(struct hm_mutator *m) {
         call_back(m, calls);
 }
 
-/* @return whether there is a finalizer to run */
-static bool has_unfinalized(struct hm_gc *gc) {
+/* Notes whose finalizer is to run: others may look at what a finalizer brings back, and its header must not
+ * change then. @return whether there is one */
+static bool note_unfinalized(struct hm_gc *gc) {
+    bool found = false;
+    struct hm_object *object;
+    for (struct walk w = start_walk(gc, true); (object = next_special(&w));) {
+        if (!is_to_be_finalized(gc, object))
+            continue;
+        object->finalized = found = true;
+        object->mark = MARK_DUE;
+    }
+    return found;
+}
+
+static void forget_notes(struct hm_gc *gc) {
     struct hm_object *object;
     for (struct walk w = start_walk(gc, true); (object = next_special(&w));)
-        if (is_to_be_finalized(gc, object))
-            return true;
-    return false;
+        object->mark = 0;
 }
 
 /* What was garbage before the finalizers is looked through; what they and others make is marked. */
 static void run_finalizers(struct hm_mutator *m) {
     struct hm_object *object;
     hm_whole_interrupt(&m->gc->whole);
-    for (struct walk w = start_walk(m->gc, true); (object = next_special(&w));) {
-        if (!is_to_be_finalized(m->gc, object))
-            continue;
-        object->finalized = true;
-        object->type->finalize(m, object);
-    }
+    for (struct walk w = start_walk(m->gc, true); (object = next_special(&w));)
+        if (object->mark == MARK_DUE)
+            object->type->finalize(m, object);
     hm_whole_go_on(&m->gc->whole);
+    forget_notes(m->gc);
 }
 
 /* ---- Sweeping ---- */
@@ -256,7 +265,7 @@ static void collect_stopped(struct hm_mutator *m, struct hm_whole_done *done) {
     done->visited = count_objects(gc);
     done->uncollectable = mark(gc, false);
     handle_weak_references(m);
-    if (has_unfinalized(gc)) {
+    if (note_unfinalized(gc)) {
         run_finalizers(m);
         done->uncollectable = mark(gc, true);
         handle_weak_references(m);

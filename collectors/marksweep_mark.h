@@ -54,6 +54,8 @@ static void marker_close(struct marker *k) {
 /* `mark` of an object whose slots are being gone through. Its count is the slot which holds the object
  * that led to it, instead of the one that it leads to. */
 #define MARK_ON_PATH 1
+/* Of garbage whose finalizer is about to run; not while anything is marked. */
+#define MARK_DUE 2
 
 static bool marker_has_seen(const struct marker *k, const struct hm_object *object) {
     return object->mark == MARK_ON_PATH || object->count == k->epoch;

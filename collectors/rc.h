@@ -74,6 +74,14 @@ static inline bool hm_rc_remember(struct hm_rc *rc, struct hm_rc_note **list,
     return true;
 }
 
+/** What a mutator has counted since open. */
+static inline void hm_rc_add_stats(struct hm_gc_stats *sum, const struct hm_rc *rc) {
+    sum->allocated_objects += rc->allocated_objects;
+    sum->allocated_bytes += rc->allocated_bytes;
+    sum->freed_objects += rc->freed_objects;
+    sum->freed_bytes += rc->freed_bytes;
+}
+
 /* ---- Counting ---- */
 
 /** One reference more, or less. @return whether it was the last one */

@@ -2,9 +2,7 @@
 #define HM_COLLECTOR_HEADER "collectors/refcount_atomic.h"
 #include "collectors/collector.h"
 
-#include "collectors/refcount_body.h"
-
-#include "collectors/refcount_several.h"
+#include "collectors/refcount_variant.h"
 
 static inline bool hm_refcount_reclaim(struct hm_mutator *m) {
     (void)m;
@@ -23,6 +21,6 @@ static const struct hm_collector hm_refcount_atomic = {
     .close = hm_several_close,
     .attach = hm_several_attach,
     .detach = hm_several_detach,
-    .stats = hm_several_stats,
+    .stats = hm_refcount_several_stats,
 };
 HM_REGISTER(hm_collector, hm_refcount_atomic);

@@ -66,10 +66,7 @@ static inline void hm_refcount_close(struct hm_rc *rc) {
 }
 
 static inline void hm_refcount_add_stats(struct hm_gc_stats *sum, const struct hm_rc *rc) {
-    sum->allocated_objects += rc->allocated_objects;
-    sum->allocated_bytes += rc->allocated_bytes;
-    sum->freed_objects += rc->freed_objects;
-    sum->freed_bytes += rc->freed_bytes;
+    hm_rc_add_stats(sum, rc);
     sum->header_bytes = HM_REFCOUNT_FRONT_BYTES + sizeof(struct hm_object);
 }
 

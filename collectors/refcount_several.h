@@ -1,16 +1,16 @@
-/* For the variants of `refcount` of which several mutators may run at the same time: each thread
+/* For collectors that count, and of which several mutators may run at the same time: each thread
  * has a structure of its own, and all of these stay until close.
  *
  * Vocabulary
  *   number   of a mutator: 1, 2, 3, .. in the order of attaching. None is given twice, so that who
  *            meets the number of a thread that has ended can not take another one for it.
  *
- * Included by the .c file after refcount_body.h; `struct hm_mutator` has `rc`, `gc` and
- * `number`. */
+ * Included by the .c file; `struct hm_mutator` has `rc`, `gc` and `number`. A collector that keeps more
+ * than this for all mutators together defines HM_SEVERAL_MORE before, the members. */
 #ifndef HM_COLLECTORS_REFCOUNT_SEVERAL_H
 #define HM_COLLECTORS_REFCOUNT_SEVERAL_H
 
-#include "collectors/collector.h"
+#include "collectors/rc.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -29,7 +29,13 @@ struct hm_gc {
     unsigned announced, attached;
     unsigned used;                                                   /* numbers that were given */
     struct hm_mutator **pages[HM_SEVERAL_MAX / HM_SEVERAL_PAGE + 1]; /* by number */
+#ifdef HM_SEVERAL_MORE
+    HM_SEVERAL_MORE
+#endif
 };
+
+/** Free all that a mutator can find, but for its own structure. */
+static inline void hm_several_forget(struct hm_mutator *m);
 
 /** Allocate a collector without mutators. @return 0 or ENOMEM */
 static inline int hm_several_new(struct hm_gc **out, const struct hm_gc_options *options) {
@@ -87,7 +93,7 @@ static inline void hm_several_detach(struct hm_mutator *m) {
 static inline void hm_several_close(struct hm_gc *gc) {
     const struct hm_memory memory = gc->memory;
     for (unsigned number = 1; number <= gc->used; number++) {
-        hm_refcount_close(&hm_several_find(gc, number)->rc);
+        hm_several_forget(hm_several_find(gc, number));
         hm_free(&memory, hm_several_find(gc, number));
     }
     for (size_t i = 0; i < sizeof gc->pages / sizeof *gc->pages; i++)
@@ -96,11 +102,10 @@ static inline void hm_several_close(struct hm_gc *gc) {
     hm_free(&memory, gc);
 }
 
-/** The sum over all mutators, those that have ended included. All are at rest. */
-static inline void hm_several_stats(struct hm_gc *gc, struct hm_gc_stats *out) {
-    *out = (struct hm_gc_stats){0};
+/** The sum over all mutators, those that have ended included, but for `header_bytes`. All are at rest. */
+static inline void hm_several_add_stats(struct hm_gc *gc, struct hm_gc_stats *out) {
     for (unsigned number = 1; number <= gc->used; number++)
-        hm_refcount_add_stats(out, &hm_several_find(gc, number)->rc);
+        hm_rc_add_stats(out, &hm_several_find(gc, number)->rc);
 }
 
 #endif

@@ -16,6 +16,7 @@ struct hm_whole {
     void *callback_arg;
     bool automatic;  /* an allocation may collect */
     bool collecting; /* a collection is going on: another one does nothing */
+    bool paused;     /* a pause is going on */
     bool stops;      /* mutators run at the same time: a pause stops them all */
     struct hm_gc_generation_stats stats;
     uint64_t visited;

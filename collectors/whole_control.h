@@ -26,9 +26,11 @@ static inline void hm_whole_stop(struct hm_whole *whole) {
     whole->events->pause_begin(whole->events->arg, HM_WHOLE);
     if (whole->stops)
         hm_mutators_stop();
+    whole->paused = true;
 }
 
 static inline void hm_whole_resume(struct hm_whole *whole, const struct hm_whole_done *done) {
+    whole->paused = false;
     if (whole->stops)
         hm_mutators_resume();
     whole->events->pause_end(whole->events->arg, HM_WHOLE, done->visited, done->collected);
@@ -53,7 +55,8 @@ static inline void hm_whole_begin(struct hm_whole *whole) {
 }
 
 static inline void hm_whole_end(struct hm_whole *whole, const struct hm_whole_done *done) {
-    hm_whole_resume(whole, done);
+    if (whole->paused)
+        hm_whole_resume(whole, done);
     whole->stats.collections++;
     whole->stats.collected += done->collected;
     whole->stats.uncollectable += done->uncollectable;
