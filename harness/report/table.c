@@ -243,6 +243,12 @@ static void put_figure_head(FILE *out, const struct hm_metric *figure) {
     put_words(out, figure->summary, 2);
 }
 
+/* Counts are exact: all of their digits are shown. */
+static void figure_text(char *out, size_t size, double value) {
+    bool whole = fabs(value) < 1e12 && fabs(value) >= 1e5 && value == nearbyint(value);
+    snprintf(out, size, whole ? "%.0f" : "%.6g", value);
+}
+
 static void put_figure(FILE *out, const struct hm_csv *csv) {
     char name[2 * TEXT];
     double low = number(csv, "ci_low"), high = number(csv, "ci_high");
@@ -251,9 +257,13 @@ static void put_figure(FILE *out, const struct hm_csv *csv) {
         fprintf(out, "    %s\n%*s", name, NAME_WIDTH + 5, "");
     else
         fprintf(out, "    %-*s ", NAME_WIDTH, name);
-    fprintf(out, "%12.6g", number(csv, "median"));
+    char texts[3][32];
+    const double values[] = {number(csv, "median"), low, high};
+    for (int i = 0; i < 3; i++)
+        figure_text(texts[i], sizeof texts[i], values[i]);
+    fprintf(out, "%12s", texts[0]);
     if (isfinite(low))
-        fprintf(out, "  [%.6g, %.6g]", low, high);
+        fprintf(out, "  [%s, %s]", texts[1], texts[2]);
     fputc('\n', out);
 }
 
