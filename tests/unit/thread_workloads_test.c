@@ -3,7 +3,9 @@
  *
  * labels: threads */
 #include "tests/unit/thread_cell.h"
-#include "workloads/spin.h"
+#include "workloads/locks.h"
+
+#include <unistd.h>
 
 /* Small ones: each workload in each way in which it may go. */
 static const char *const examples[] = {
@@ -120,6 +122,42 @@ static void test_end_value_of_five_threads_is_exact_behind_each_lock(void **stat
         assert_true(figure_after(text, 5, 777, "end_value") == 5 * 777);
         if (strcmp(locks[i], "atomic") != 0)
             assert_true(figure_after(text, 5, 777, "torn_reads") == 0);
+    }
+}
+
+struct visitor {
+    struct hm_locks locks;
+    enum hm_lock_kind kind;
+    int stage; /* atomic; 1: at the door, 2: inside */
+};
+
+static void *visit(void *arg) {
+    struct visitor *v = arg;
+    __atomic_store_n(&v->stage, 1, __ATOMIC_SEQ_CST);
+    hm_lock_take(&v->locks, v->kind);
+    __atomic_store_n(&v->stage, 2, __ATOMIC_SEQ_CST);
+    hm_lock_drop(&v->locks, v->kind);
+    return NULL;
+}
+
+/* Two threads of a short test may never meet; so one is held up with the lock in its hand. */
+static void test_held_lock_keeps_others_out(void **state) {
+    (void)state;
+    for (int kind = 0; kind < HM_LOCK_KINDS; kind++) {
+        static struct visitor v;
+        pthread_t thread;
+        v = (struct visitor){.kind = (enum hm_lock_kind)kind};
+        hm_locks_open(&v.locks);
+        hm_lock_take(&v.locks, v.kind);
+        assert_int_equal(pthread_create(&thread, NULL, visit, &v), 0);
+        while (__atomic_load_n(&v.stage, __ATOMIC_SEQ_CST) == 0)
+            sched_yield();
+        usleep(10000);
+        assert_int_equal(__atomic_load_n(&v.stage, __ATOMIC_SEQ_CST), 1);
+        hm_lock_drop(&v.locks, v.kind);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(v.stage, 2);
+        hm_locks_close(&v.locks);
     }
 }
 
@@ -335,6 +373,7 @@ int main(void) {
         cmocka_unit_test(test_every_example_does_its_work_at_any_number_of_threads),
         cmocka_unit_test(test_no_unit_is_no_work),
         cmocka_unit_test(test_end_value_of_five_threads_is_exact_behind_each_lock),
+        cmocka_unit_test(test_held_lock_keeps_others_out),
         cmocka_unit_test(test_lone_thread_loses_no_update),
         cmocka_unit_test(test_lost_updates_are_those_that_the_value_lacks),
         cmocka_unit_test(test_every_round_of_a_litmus_test_has_one_outcome),
