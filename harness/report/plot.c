@@ -247,21 +247,25 @@ static int draw_figure(struct drawing *d, struct hm_error *error) {
     return bad;
 }
 
-static int write_context(const char *run_dir, struct hm_error *error) {
+static int keep_context(const char *run_dir, const char *text, struct hm_error *error) {
     char path[PATH_MAX];
-    char *text = NULL;
-    size_t size = 0;
     snprintf(path, sizeof path, "%s/plots", run_dir);
     if (mkdir(path, 0777) && errno != EEXIST)
         return hm_fail(error, errno, "%s: %s", path, strerror(errno));
+    snprintf(path, sizeof path, "%s/plots/context.gp", run_dir);
+    return hm_file_replace(path, text, strlen(text), error);
+}
+
+static int write_context(const char *run_dir, struct hm_error *error) {
+    char *text = NULL;
+    size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     int bad = out ? hm_context_write(run_dir, out, error)
                   : hm_fail(error, ENOMEM, "%s: out of memory", run_dir);
     if (out && fclose(out) && !bad)
         bad = hm_fail(error, ENOMEM, "%s: out of memory", run_dir);
-    snprintf(path, sizeof path, "%s/plots/context.gp", run_dir);
     if (!bad)
-        bad = hm_file_replace(path, text, size, error);
+        bad = keep_context(run_dir, text, error);
     free(text);
     return bad;
 }
@@ -313,4 +317,18 @@ int hm_plot_run(const char *run_dir, const struct hm_plot_options *options,
         return hm_fail(error, EINVAL, "no figure is named '%s'",
                        options->figure ? options->figure : "");
     return b.bad;
+}
+
+int hm_plot_sheet(const char *run_dir, const char *script, const char *context,
+                  const struct hm_plot_options *options, struct hm_error *error) {
+    struct drawing d = {.run_dir = run_dir, .options = options, .figure = options->figure};
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/style.gp", options->plots_dir);
+    if (!realpath(path, d.style))
+        return hm_fail(error, EINVAL, "%s: %s", path, strerror(errno));
+    snprintf(path, sizeof path, "%s/%s", options->plots_dir, script);
+    if (!realpath(path, d.script))
+        return hm_fail(error, EINVAL, "%s: %s", path, strerror(errno));
+    int bad = keep_context(run_dir, context, error);
+    return bad ? bad : draw_figure(&d, error);
 }

@@ -33,6 +33,13 @@ struct hm_plot_options {
  */
 int hm_plot_run(const char *run_dir, const struct hm_plot_options *options, struct hm_error *error);
 
+/** Draw one script that is no figure of a run, as run_dir/plots/FIGURE.svg and .png.
+ *  @param script below options->plots_dir  @param context gnuplot statements that it finds executed
+ *  @param options its figure is the name of the files; files only
+ *  @return as hm_plot_run */
+int hm_plot_sheet(const char *run_dir, const char *script, const char *context,
+                  const struct hm_plot_options *options, struct hm_error *error);
+
 /** Call back for each figure, by name, with the title in the first line of its script.
  *  @return 0, or an errno when the folder can not be read */
 int hm_plot_list(const char *plots_dir,

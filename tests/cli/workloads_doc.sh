@@ -9,8 +9,8 @@ sed -n '/^<!-- begin list -->$/,/^<!-- end list -->$/p' "$source_dir/docs/worklo
 heapmark list workloads --format markdown
 expect_exit 0
 sed -i '$d' "$out"
-if ! diff doc "$out" >diff; then
-    sed 's/^/  diff| /' diff | head -n 20
+if ! diff doc "$out" >changes; then
+    sed "s/^/  diff| /" changes | head -n 20
     fail "docs/workloads.md is not what the binary says: scripts/workloads-doc --list-only HEAPMARK"
 fi
 [[ $(grep -c '^### ' doc) -eq $(cat "$source_dir"/workloads/*/*.c | grep -cE '^    \.name = "[a-z0-9-]+",$') ]] ||
