@@ -55,6 +55,7 @@ read_bars = "undefine $bars; sum_blocks = 0.0; sum_bytes = 0.0; \
 
 # The share that a bar stands for, in percent; the place of element i of an array is i - 3.
 share_of(v, sum) = 100.0 * v / sum
+drawn(k) = sum_bytes > 0 && k >= least - 1 && k <= most + 1
 draw_bars = "eval open_panel; \
     if (sum_blocks > 0) { \
         high = 0.0; \
@@ -67,8 +68,8 @@ draw_bars = "eval open_panel; \
         set xtics (size_name(least) least); \
         do for [k = least + step:right:step] { set xtics add (size_name(k) k) }; \
         set boxwidth 0.86; set style fill solid 1 noborder; \
-        plot bar_blocks using ($1 - 3):(share_of($2, sum_blocks)) with boxes lc rgb palette[1], \
-            bar_bytes using ($1 - 3):(sum_bytes > 0 ? share_of($2, sum_bytes) : NaN) \
+        plot bar_blocks using ($1 - 3):($2 > 0 ? share_of($2, sum_blocks) : NaN) with boxes lc rgb palette[1], \
+            bar_bytes using ($1 - 3):(drawn($1 - 3) ? share_of($2, sum_bytes) : NaN) \
                 with histeps lw single ? 1.4 : 0.9 lc rgb ink \
     } else { \
         unset tics; set xrange [0:1]; set yrange [0:1]; \
@@ -81,7 +82,7 @@ middle(w) = minimum(100, 100.0 * (column('event') + 0.5 * work_step[w]) / work_e
 draw_live = "unit = unit_of(work_peak[w]); \
     eval open_panel; \
     if (live_to[w] >= live_from[w]) { \
-        set xrange [0:100]; set xtics ('0' 0, '50' 50, '100 %%' 100); \
+        set xrange [0:100]; set xtics ('0' 0, '100 %%' 100); \
         set yrange [0:maximum(1, 1.08 * work_peak[w] / unit)]; unset grid; \
         set ytics (0, sprintf('%.3g', work_peak[w] / unit) work_peak[w] / unit); \
         if (work_begin[w] >= 1) { \
@@ -92,8 +93,8 @@ draw_live = "unit = unit_of(work_peak[w]); \
         plot 'census_live.csv' every ::live_from[w]::live_to[w] \
                 using (middle(w)):(column('low_bytes') / unit):(column('high_bytes') / unit) \
                 with filledcurves lc rgb palette[3], \
-            'census_live.csv' every ::live_from[w]::live_to[w] using (middle(w)):(column('high_bytes') / unit) \
-                with lines lw single ? 1.4 : 0.9 lc rgb palette[3]; \
+            'census_live.csv' every ::live_from[w]::live_to[w] \
+                using (middle(w)):(column('high_bytes') / unit) with lines lw single ? 1.4 : 0.8 lc rgb palette[3]; \
         eval from_here \
     } else { \
         unset tics; set xrange [0:1]; set yrange [0:1]; \
