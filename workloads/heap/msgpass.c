@@ -83,6 +83,7 @@ struct post {
     atomic_uint_fast64_t sent;                                  /* tokens, added up */
     atomic_uint_fast64_t freed;
     atomic_bool failed; /* memory ran out */
+    atomic_bool broken; /* more messages came than were on their way: all leave */
 };
 
 struct mailbox {
@@ -119,7 +120,6 @@ struct msgpass {
     uint64_t batches; /* sent since the start */
     uint64_t freed;   /* messages, in this run */
     uint64_t tokens;  /* of those, added up */
-    bool broken;      /* more messages came than were on their way */
     size_t bytes;
     struct batch *script;
 };
@@ -277,7 +277,8 @@ __attribute__((noinline)) static uint64_t free_received(struct hm_run *run,
         message = next;
         count++;
     }
-    msgpass->broken |= message != NULL;
+    if (__builtin_expect(message != NULL, 0))
+        atomic_store(&msgpass->post->broken, true);
     run->checksum += sum;
     atomic_fetch_add(&msgpass->post->freed, tokens);
     return count;
@@ -294,7 +295,8 @@ static uint64_t pass_on_received(struct hm_run *run, struct msgpass *msgpass) {
         message = next;
         count++;
     }
-    msgpass->broken |= message != NULL;
+    if (__builtin_expect(message != NULL, 0))
+        atomic_store(&msgpass->post->broken, true);
     return count;
 }
 
@@ -306,13 +308,16 @@ static uint64_t free_own(struct hm_run *run, struct msgpass *msgpass) {
     return count;
 }
 
-static void await_room(struct hm_run *run, struct msgpass *msgpass) {
+/* @return whether there is room: not, if all is lost */
+static bool await_room(struct hm_run *run, struct msgpass *msgpass) {
     unsigned spins = 0;
-    while (atomic_load(&msgpass->post->on_their_way) >= msgpass->max_out)
+    while (atomic_load(&msgpass->post->on_their_way) >= msgpass->max_out &&
+           !atomic_load(&msgpass->post->broken))
         if (msgpass->role == ROLE_BOTH)
             free_own(run, msgpass);
         else
             hm_relax(&spins);
+    return !atomic_load_explicit(&msgpass->post->broken, memory_order_relaxed);
 }
 
 /* @return whether there was memory; if not, the next call sends what is missing of the unit */
@@ -320,8 +325,8 @@ static bool send_unit(struct hm_run *run, struct msgpass *msgpass) {
     uint64_t in_unit = 2 * msgpass->pairs;
     uint64_t left = in_unit - msgpass->batches % in_unit;
     for (; left > 0; left--) {
-        await_room(run, msgpass);
-        if (!send(run, msgpass, &msgpass->script[msgpass->batches % (2 * SCRIPT_PAIRS)]))
+        if (!await_room(run, msgpass) ||
+            !send(run, msgpass, &msgpass->script[msgpass->batches % (2 * SCRIPT_PAIRS)]))
             return false;
         msgpass->batches++;
         if (msgpass->batches % BATCHES_PER_YIELD == 0 && msgpass->role == ROLE_PRODUCER)
@@ -356,7 +361,7 @@ static bool is_over(const struct msgpass *msgpass) {
 static uint64_t receive(struct hm_run *run, struct msgpass *msgpass, uint64_t units) {
     uint64_t count = 0;
     unsigned spins = 0;
-    while (!msgpass->broken && !is_over(msgpass)) {
+    while (!atomic_load(&msgpass->post->broken) && !is_over(msgpass)) {
         uint64_t came =
             msgpass->role == ROLE_PROXY ? pass_on_received(run, msgpass) : free_own(run, msgpass);
         count += came;
@@ -381,7 +386,7 @@ static uint64_t run_units(struct hm_run *run, uint64_t units) {
 
 static const char *verify(struct hm_run *run) {
     const struct msgpass *msgpass = run->state;
-    if (msgpass->broken)
+    if (atomic_load(&msgpass->post->broken))
         return "more messages arrived than were sent";
     if (atomic_load(&msgpass->post->sent) != atomic_load(&msgpass->post->freed))
         return "a message did not arrive as it was sent";

@@ -7,7 +7,8 @@
  * One block in a hundred is a hundred times as large, one in a thousand a thousand times, one in ten
  * thousand ten thousand times (to 5 MB).
  *
- * Every word of a block is written with a cookie, and looked at by who frees it.
+ * Every word of a block is written with a cookie, and looked at by who frees it. He then spoils the
+ * first word: whoever holds the same bytes as another block finds it so.
  *
  * What a thread allocates, and when, which of its blocks it frees and swaps, is drawn before the clock
  * starts. Which block it gets for another is a matter of timing, as it is in the original; so the
@@ -211,7 +212,10 @@ static bool holds_cookies(const uint64_t *block) {
 }
 
 static void release(const struct hm_memory *memory, struct mstress *mstress, uint64_t *block) {
-    mstress->damaged += block && !holds_cookies(block);
+    if (!block)
+        return;
+    mstress->damaged += !holds_cookies(block);
+    block[0] = 0;
     hm_free(memory, block);
 }
 
