@@ -19,7 +19,7 @@ static const struct example patterns[] = {
     {"burst", {{"count", 30}, {"min", 3}, {"max", 300}, {"keep", 10}, {"gap", 0}}, 10, 3},
     {"startup", {{"min", 10}, {"max", 300}}, 100, 0},
     {"adversary", {{"mode", 0}, {"live", 512}, {"max", 128}}, 4, 10},
-    {"adversary", {{"mode", 1}, {"live", 512}, {"max", 128}}, 4, 5},
+    {"adversary", {{"mode", 1}, {"live", 512}, {"max", 128}}, 4, 4},
 };
 enum {
     PATTERNS = sizeof patterns / sizeof *patterns,
