@@ -87,9 +87,9 @@ static const struct hm_figure figures[] = {
     {.name = NULL},
 };
 
-/* What finalizers write to: it outlives the thread's part of the run, as they do. */
+/* What finalizers write to, on whichever thread they run: it outlives the thread's part of the run. */
 struct lane {
-    uint64_t gone; /* groups that have died */
+    uint64_t gone; /* atomic: groups that have died */
     char apart[128 - sizeof(uint64_t)];
 };
 
@@ -97,9 +97,17 @@ struct witness {
     struct lane *lane;
 };
 
-static void count_death(struct hm_mutator *m, struct hm_object *witness) {
+static void add_death(struct lane *lane) {
+    __atomic_fetch_add(&lane->gone, 1, __ATOMIC_RELAXED);
+}
+
+static uint64_t count_deaths(const struct lane *lane) {
+    return __atomic_load_n(&lane->gone, __ATOMIC_RELAXED);
+}
+
+static void finalize(struct hm_mutator *m, struct hm_object *witness) {
     (void)m;
-    ((struct witness *)hm_payload(witness))->lane->gone++;
+    add_death(((struct witness *)hm_payload(witness))->lane);
 }
 
 static const struct hm_type held_type = {.name = "held", .variable = true};
@@ -108,7 +116,7 @@ static const struct hm_type node_type = {.name = "node", .slots = 2};
 #define WITNESS_TYPE(bytes)                                                                        \
     {                                                                                              \
         .name = "witness-" #bytes, .payload_bytes = sizeof(struct witness) + (bytes),              \
-        .finalize = count_death                                                                    \
+        .finalize = finalize                                                                       \
     }
 /* In the order of the choices of `payload`: a type must outlive the collector, not just the run. */
 static const struct hm_type witness_types[] = {WITNESS_TYPE(0), WITNESS_TYPE(10000),
@@ -215,7 +223,7 @@ static bool replace_oldest(struct hm_run *run, struct cyclic *cyclic) {
     struct hm_object *oldest = hm_load(cyclic->held, slot);
     dispose(m, oldest);
     if (HM_DISPOSES && oldest)
-        cyclic->lane->gone++;
+        add_death(cyclic->lane);
     hm_adopt(m, cyclic->held, slot, group);
     return true;
 }
@@ -224,7 +232,7 @@ static bool replace_oldest(struct hm_run *run, struct cyclic *cyclic) {
 
 /* @return nodes */
 static inline uint64_t count_trash(const struct hm_run *run, const struct cyclic *cyclic) {
-    return (cyclic->made - groups_held(cyclic) - cyclic->lane->gone) *
+    return (cyclic->made - groups_held(cyclic) - count_deaths(cyclic->lane)) *
            (uint64_t)run->params[PARAM_LENGTH].number;
 }
 
@@ -370,7 +378,7 @@ static const char *verify(struct hm_run *run) {
     const struct cyclic *cyclic = run->state;
     uint32_t groups = hm_length(cyclic->held);
     uint64_t length = (uint64_t)run->params[PARAM_LENGTH].number;
-    if (cyclic->lane->gone > cyclic->made - groups)
+    if (count_deaths(cyclic->lane) > cyclic->made - groups)
         return "a group has died that is held";
     for (uint64_t group = cyclic->made - groups; group < cyclic->made; group++) {
         struct hm_object *first = hm_load(cyclic->held, (uint32_t)(group % groups));
