@@ -1,10 +1,9 @@
 /* A long chain dies: the last reference to its head goes, and all that hangs on it must follow, on
  * whatever stack there is.
  *
- * A unit drops a chain that prepare() has made off the clock, and collects, so that it dies in every way: of
- * its counts, or by a collection that has to look at the links one after the other before. `made` says
- * where a new link goes: before the others, so that the newest dies first, or behind them, so that the
- * oldest does. */
+ * A unit makes a chain, drops it, and collects, so that it dies in every way: of its counts, or by a
+ * collection. `made` says where a new link goes: before the others, so that the newest dies first, or behind
+ * them, so that the oldest does. (graph:what=free times the death alone.) */
 #include "workloads/objects.h"
 #include "workloads/scratch.h"
 
@@ -46,7 +45,7 @@ static const struct hm_type link_types[] = {
 };
 
 struct deep {
-    struct hm_object *first; /* root; NULL: there is no chain */
+    struct hm_object *first; /* root; NULL between two units */
 };
 
 static uint64_t links_of(const struct hm_value *values) {
@@ -83,25 +82,24 @@ static struct hm_object *add(struct hm_run *run, struct hm_object *last) {
     return link;
 }
 
-static int prepare(struct hm_run *run) {
+/* @return false: out of memory, and nothing is held */
+static bool make_chain(struct hm_run *run) {
     struct deep *deep = run->state;
     struct hm_object *last = NULL;
-    if (deep->first)
-        return 0;
     for (uint64_t i = 0; i < links_of(run->params); i++) {
         last = add(run, last);
         if (!last) {
             drop(run->mutator, deep);
-            return ENOMEM;
+            return false;
         }
         *number_of(last) = i;
     }
-    return 0;
+    return true;
 }
 
 static uint64_t run_units(struct hm_run *run, uint64_t units) {
     for (uint64_t done = 0; done < units; done++) {
-        if (prepare(run))
+        if (!make_chain(run))
             return done;
         drop(run->mutator, run->state);
         hm_collect(run->mutator, 2);
@@ -119,19 +117,18 @@ static int setup(struct hm_run *run) {
 }
 
 static void teardown(struct hm_run *run) {
-    drop(run->mutator, run->state);
     hm_unroot(run->mutator, 1);
     hm_scratch_free(run->state, sizeof(struct deep));
     run->state = NULL;
 }
 
-/* A chain, which may have to be made for this, must be whole after a collection. */
+/* One more chain must be whole after a collection. */
 static const char *verify(struct hm_run *run) {
     struct deep *deep = run->state;
     uint64_t links = links_of(run->params);
     bool front = run->params[PARAM_MADE].number == MADE_FRONT;
     uint64_t at = 0;
-    if (prepare(run))
+    if (!make_chain(run))
         return "memory ran out in the chain for verification";
     hm_collect(run->mutator, 2);
     struct hm_object *link = deep->first;
@@ -142,24 +139,18 @@ static const char *verify(struct hm_run *run) {
     return link || at != links ? "the chain is not as it was made" : NULL;
 }
 
-static uint64_t live_objects(const struct hm_run *run) {
-    return ((const struct deep *)run->state)->first ? links_of(run->params) : 0;
-}
-
 static const struct hm_workload deep = {
     HM_WORKLOAD_VARIANT,
     .name = "deep",
-    .summary = "let a long chain die, of its counts or by a collection",
-    .stresses = "death and marking of what is nested deeply: no recursion, one miss after another",
+    .summary = "make a long chain, and let it die of its counts or by a collection",
+    .stresses = "the death of what is nested deeply: no recursion, and one miss after another",
     .origin = "the chains that CPython's trashcan is there for; lengths ours",
     .op = "link of the chain",
     .params = params,
     .ops_per_unit = links_of,
     .setup = setup,
-    .prepare = prepare,
     .run = run_units,
     .verify = verify,
-    .live_objects = live_objects,
     .teardown = teardown,
 };
 HM_REGISTER(hm_workload, deep);
