@@ -173,7 +173,7 @@ static void check_running_out(const struct life *life, const struct hm_collector
     if (collector->caps & HM_GC_OWN_MEMORY)
         return;
     while (!run_out_at(life, collector, n))
-        n += n < 40 ? 1 : 29;
+        n += 1 + n / 16 * (n / 16 + 1);
 }
 
 static void test_memory_may_run_out_at_any_allocation(void **state) {

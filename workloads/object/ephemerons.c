@@ -103,7 +103,7 @@ struct ephemerons {
     hm_weak_fn *callback;      /* NULL: none */
     uint64_t left;             /* links in a weak table */
     const char *broken;
-    uint64_t units, collections, kept; /* since setup: to empty the table; links that never went */
+    uint64_t units, collections, kept; /* since measure(): to empty the table; links that stayed */
     size_t bytes;                      /* of this structure with what is behind it */
     uint64_t made;
     struct hm_object *objects[]; /* what was made, to be disposed of */
@@ -365,11 +365,12 @@ static const char *verify(struct hm_run *run) {
 }
 
 static void measure(struct hm_run *run, double *values) {
-    const struct ephemerons *e = run->state;
+    struct ephemerons *e = run->state;
     if (e->units) {
         values[0] = (double)e->collections / (double)e->units;
         values[1] = 100.0 * (double)e->kept / (double)(e->units * links_of(run->params));
     }
+    e->units = e->collections = e->kept = 0;
 }
 
 static const struct hm_figure figures[] = {

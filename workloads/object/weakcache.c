@@ -93,7 +93,8 @@ struct weakcache {
     struct hm_object *keys;  /* root */
     hm_weak_fn *callback;    /* NULL: none */
     uint64_t at;             /* operations that were done */
-    uint64_t hits, deleted;  /* keys found, and keys that callbacks have deleted */
+    uint64_t asked;          /* those since measure() */
+    uint64_t hits, deleted;  /* keys that were found, and that callbacks have deleted, since then */
     bool broken;             /* the value of a key was that of another one */
     size_t bytes;            /* of this structure with what is behind it */
     uint32_t *uses;          /* of each key: slots of `used` that have its value */
@@ -242,6 +243,7 @@ static uint64_t run_units(struct hm_run *run, uint64_t units) {
         run->checksum = run->checksum * 31 + ((const struct value *)hm_payload(value))->check;
         use(m, c, (uint32_t)(c->at % used), value);
         c->at++;
+        c->asked++;
     }
     return units;
 }
@@ -328,11 +330,12 @@ static uint64_t live_objects(const struct hm_run *run) {
 }
 
 static void measure(struct hm_run *run, double *values) {
-    const struct weakcache *c = run->state;
-    if (c->at) {
-        values[0] = 100.0 * (double)c->hits / (double)c->at;
-        values[1] = 100.0 * (double)c->deleted / (double)c->at;
+    struct weakcache *c = run->state;
+    if (c->asked) {
+        values[0] = 100.0 * (double)c->hits / (double)c->asked;
+        values[1] = 100.0 * (double)c->deleted / (double)c->asked;
     }
+    c->asked = c->hits = c->deleted = 0;
 }
 
 static const struct hm_figure figures[] = {
