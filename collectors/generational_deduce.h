@@ -77,11 +77,15 @@ static inline void step_on(struct hm_gc_lookahead *a, struct hm_gc_head *stays) 
 
 /* ---- update_refs ---- */
 
-/* The refs of a head, to begin with, if nothing has come to it yet. */
+/* The refs of a head, to begin with. */
+static inline uintptr_t all_refs_of(struct hm_gc_head *head) {
+    return (uintptr_t)hm_gc_object_of(head)->count << HM_GC_REFS_SHIFT | HM_GC_COLLECTING;
+}
+
+/* The same, if nothing has come to it yet. Before, it is not COLLECTING. */
 static inline uintptr_t refs_of(struct hm_gc_head *head) {
-    uintptr_t fresh =
-        (uintptr_t)hm_gc_object_of(head)->count << HM_GC_REFS_SHIFT | HM_GC_COLLECTING;
-    return head->prev & HM_GC_COLLECTING ? head->prev : fresh;
+    uintptr_t all = all_refs_of(head);
+    return head->prev & HM_GC_COLLECTING ? head->prev : all;
 }
 
 static inline void take_sample(struct trail *trail, struct hm_gc_head *head) {
@@ -89,10 +93,12 @@ static inline void take_sample(struct trail *trail, struct hm_gc_head *head) {
         sample(&trail->scatter, head, hm_gc_next(head));
 }
 
-/* @param done the list, or the last object on it that needs no more */
+/* @param done the list; or the last object that needs no more, and references of it have been
+ *     subtracted */
 static void update_refs(struct trail *trail, struct hm_gc_head *done) {
+    bool begun = done != trail->list;
     for (struct hm_gc_head *h = hm_gc_next(done); h != trail->list; h = hm_gc_next(h)) {
-        h->prev = refs_of(h);
+        h->prev = begun ? refs_of(h) : all_refs_of(h);
         if (trail->size++ % SAMPLE_OBJECTS == 0)
             take_sample(trail, h);
     }
@@ -112,7 +118,7 @@ static void update_refs_guided(struct trail *trail) {
             from++;
         if (from + FETCH_AHEAD < length)
             prefetch_head(heads[from + FETCH_AHEAD]);
-        h->prev = refs_of(h);
+        h->prev = all_refs_of(h);
         if (size % SAMPLE_OBJECTS == 0)
             take_sample(trail, h);
         if (size < guide->capacity)
@@ -155,11 +161,12 @@ ALWAYS_INLINE void subtract_refs(struct hm_gc_head *list, struct hm_gc_head *don
         visit_object(hm_gc_object_of(h), visit_subtract, NULL);
 }
 
-static void subtract_refs_ahead(struct hm_gc_head *list, struct hm_gc_head *done) {
+ALWAYS_INLINE void subtract_refs_ahead(struct hm_gc_head *list, struct hm_gc_head *done,
+                                       visit_object_fn *visit_object) {
     struct hm_gc_lookahead ahead = {.list = list, .at = done};
     for (struct hm_gc_head *h = hm_gc_next(done); h != list; h = hm_gc_next(h)) {
         look_ahead(&ahead);
-        visit_all(hm_gc_object_of(h), visit_subtract, NULL);
+        visit_object(hm_gc_object_of(h), visit_subtract, NULL);
         step_on(&ahead, h);
     }
 }
@@ -322,8 +329,10 @@ static void subtract_rest(struct hm_mutator *m, struct trail *trail, struct hm_g
     settle(trail, &m->rc.memory);
     if (trail->exact)
         subtract_refs_guided(trail->guide);
+    else if (trail->ahead && m->special)
+        subtract_refs_ahead(trail->list, done, visit_all);
     else if (trail->ahead)
-        subtract_refs_ahead(trail->list, done);
+        subtract_refs_ahead(trail->list, done, visit_slots);
     else if (m->special)
         subtract_refs(trail->list, done, visit_all);
     else
