@@ -76,12 +76,12 @@ static const struct hm_param params[] = {
 
 static const struct hm_figure figures[] = {
     [FIGURE_HEAP] = {.name = "heap_per_live",
-                     .unit = "",
+                     .unit = "ratio",
                      .help = "resident bytes of the heap over the live bytes that were allowed",
                      .better = HM_FIGURE_LOWER_IS_BETTER,
                      .over_threads = HM_FIGURE_MAX},
     [FIGURE_SPAN] = {.name = "span_per_live",
-                     .unit = "",
+                     .unit = "ratio",
                      .help = "range of the blocks' addresses over the live bytes that were allowed",
                      .better = HM_FIGURE_LOWER_IS_BETTER,
                      .over_threads = HM_FIGURE_MAX},
