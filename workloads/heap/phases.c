@@ -98,6 +98,7 @@ struct phases {
     uint32_t *script;   /* of random bits, for sizes and survivors */
     uint64_t cursor;
     uint64_t phase;
+    uint64_t octaves;
     uint64_t left; /* allocations of this phase, if memory ran out in it; else 0 */
     bool ended;    /* a phase has, and was not looked at yet */
     struct hm_mean dead;
@@ -152,6 +153,7 @@ static int setup(struct hm_run *run) {
     if (!phases)
         return ENOMEM;
     run->state = phases;
+    phases->octaves = octaves(run->params);
     struct hm_random random = hm_random_of(run->seed, run->thread);
     for (size_t i = 0; i < SCRIPT_STEPS; i++)
         phases->script[i] = (uint32_t)hm_random_next(&random);
@@ -208,14 +210,10 @@ static void thin(const struct hm_memory *memory, struct phases *phases, uint64_t
 
 /* ---- A phase ---- */
 
-static size_t octave_of(const struct hm_value *values, uint64_t phase) {
-    return (size_t)values[PARAM_MIN].number << phase % octaves(values);
-}
-
 /* @return whether all blocks of the phase could be had */
 __attribute__((noinline)) static bool fill(struct hm_run *run, struct phases *phases) {
     const struct hm_memory memory = *run->memory; /* the called pointers stay in registers */
-    const size_t base = octave_of(run->params, phases->phase);
+    const size_t base = (size_t)run->params[PARAM_MIN].number << phases->phase % phases->octaves;
     const uint64_t limit = (uint64_t)run->params[PARAM_BYTES].number;
     uint64_t sum = 0;
     for (; phases->left; phases->left--) {
