@@ -74,7 +74,7 @@ static inline double hm_footprint_dead(const struct hm_footprint *footprint) {
     return fmax((double)now - (double)footprint->base - live, 0);
 }
 
-/** The mean of what was looked at since the warm-up, after which the engine clears the checksum. */
+/** The mean of what was looked at since the last call of measure(). */
 struct hm_mean {
     double sum;
     uint64_t count;
@@ -85,8 +85,11 @@ static inline void hm_mean_add(struct hm_mean *mean, double value) {
     mean->count++;
 }
 
-static inline double hm_mean_of(const struct hm_mean *mean) {
-    return mean->count ? mean->sum / (double)mean->count : NAN;
+/** @return the mean, NAN of nothing; it begins anew */
+static inline double hm_mean_take(struct hm_mean *mean) {
+    double value = mean->count ? mean->sum / (double)mean->count : NAN;
+    *mean = (struct hm_mean){0, 0};
+    return value;
 }
 
 #endif

@@ -259,22 +259,16 @@ static void look(struct hm_run *run) {
     phases->ended = false;
 }
 
-/* The checksum is 0 where the warm-up ends. */
 static int prepare(struct hm_run *run) {
-    struct phases *phases = run->state;
-    if (run->checksum == 0) {
-        phases->dead = (struct hm_mean){0};
-        phases->ended = false;
-    }
     look(run);
     return 0;
 }
 
 static void measure(struct hm_run *run, double *values) {
-    const struct phases *phases = run->state;
+    struct phases *phases = run->state;
     look(run);
     if (run->thread == 0)
-        values[FIGURE_DEAD] = hm_mean_of(&phases->dead);
+        values[FIGURE_DEAD] = hm_mean_take(&phases->dead);
 }
 
 static const char *verify(struct hm_run *run) {
