@@ -10,8 +10,8 @@
  *   for as long as the region is mapped, so neither malloc nor free writes it.
  *   A block is carved from a region of its thread, whose pages are touched when it is mapped. Freed
  *   by another thread, it stays with that one.
- *   Lists are thread-local, and regions global: a thread that leaves drops its lists, and the last
- *   close unmaps all regions. Both shapes run the same code; the heap handle is not looked at. */
+ *   Lists are thread-local, and regions global: a thread that leaves puts its lists and the rest of its
+ *   region into that region's head, for the next thread that enters; the last close unmaps all regions. Both shapes run the same code; the heap handle is not looked at. */
 #include "allocators/allocator.h"
 
 #include <errno.h>
@@ -36,21 +36,28 @@ struct free_block {
     struct free_block *next;
 };
 
+/* What a thread has. */
+struct own {
+    struct free_block *lists[CLASSES];
+    struct region *region;
+    uintptr_t next; /* the unused rest of the region */
+    uintptr_t end;
+};
+
 /* At the start of each mapping. */
 struct region {
     struct region *next;
     size_t bytes;
+    struct region *next_left;
+    struct own left; /* by a thread that is gone, whose last region this was */
 };
 
-static __thread struct {
-    struct free_block *lists[CLASSES];
-    uintptr_t next; /* the unused rest of this thread's region */
-    uintptr_t end;
-} local;
+static __thread struct own local;
 
 static struct {
     pthread_mutex_t lock;
     struct region *regions;
+    struct region *left; /* in which there is what a thread has left */
     unsigned opened;
 } global = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -80,6 +87,7 @@ static bool map_region(size_t bytes) {
     region->next = global.regions;
     global.regions = region;
     pthread_mutex_unlock(&global.lock);
+    local.region = region;
     local.next = (uintptr_t)(region + 1);
     local.end = (uintptr_t)region + bytes;
     return true;
@@ -213,21 +221,44 @@ static size_t heap_usable_size(struct hm_heap *heap, void *block) {
     return usable(block);
 }
 
-/* Blocks on the lists of this thread are lost until close. */
-static void leave_thread(struct hm_heap *heap) {
-    (void)heap;
+/* Of an earlier heap, whose regions are gone. */
+static void forget(void) {
     memset(&local, 0, sizeof local);
 }
 
+static void leave_thread(struct hm_heap *heap) {
+    (void)heap;
+    struct region *region = local.region;
+    if (!region)
+        return;
+    region->left = local;
+    pthread_mutex_lock(&global.lock);
+    region->next_left = global.left;
+    global.left = region;
+    pthread_mutex_unlock(&global.lock);
+    forget();
+}
+
 static int enter_thread(struct hm_heap *heap) {
-    leave_thread(heap);
+    (void)heap;
+    pthread_mutex_lock(&global.lock);
+    struct region *region = global.left;
+    if (region)
+        global.left = region->next_left;
+    pthread_mutex_unlock(&global.lock);
+    if (region)
+        local = region->left;
+    else
+        forget();
     return 0;
 }
 
 static void close_heap(struct hm_heap *heap) {
-    leave_thread(heap);
+    (void)heap;
+    forget();
     pthread_mutex_lock(&global.lock);
     if (--global.opened == 0) {
+        global.left = NULL;
         while (global.regions) {
             struct region *region = global.regions;
             global.regions = region->next;
@@ -276,7 +307,7 @@ static int open_heap(struct hm_memory *out, const struct hm_heap_options *option
         memory.calls = (struct hm_heap_calls){heap_malloc,        heap_calloc, heap_realloc,
                                               heap_aligned_alloc, heap_free,   heap_usable_size};
     }
-    leave_thread(NULL);
+    forget();
     pthread_mutex_lock(&global.lock);
     global.opened++;
     pthread_mutex_unlock(&global.lock);

@@ -8,7 +8,8 @@
  * the gap. What is given back with the frees themselves is in neither, but in the first's being low.
  *
  * An allocator without a thread of its own can not act in a gap; many give back at the next call
- * after a while, which is in the next wave, and too late for who is idle for long.
+ * after a while, which is in the next wave, and too late for who is idle for long. jemalloc's background
+ * thread, which is off by default, looks ten times a second at most: give it `gap=300`.
  *
  * Invariants
  *   Between two waves the survivors are the first `survivors` blocks of the shuffle.
