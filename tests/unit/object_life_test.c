@@ -11,10 +11,9 @@ struct life {
 };
 
 static const struct life lives[] = {
-    {{"mtgcbench", {{"stretch", 5}, {"long", 4}, {"min", 1}, {"max", 4}}}, .cyclic = false},
+    {{"mtgcbench", {{"stretch", 3}, {"long", 3}, {"min", 1}, {"max", 3}}}, .cyclic = false},
     {{"quads", {{"depth", 2}, {"heap", 100}}}, .cyclic = false},
-    {{"splay", {{"keys", 20}, {"depth", 1}}}, .cyclic = false},
-    {{"splay", {{"keys", 1}, {"depth", 0}}}, .cyclic = false},
+    {{"splay", {{"keys", 9}, {"depth", 0}}}, .cyclic = false},
     {{"traversal", {{"lists", 12}}}, .cyclic = false},
     {{"window", {{"window", 20}, {"size", 0}}}, .cyclic = false},
     {{"lru", {{"capacity", 10}, {"keys", 30}, {"value", 0}}}, .cyclic = false},
