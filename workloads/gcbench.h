@@ -25,8 +25,8 @@ enum {
 
 #define HM_GCBENCH_DEPTH_(param, help_, initial_)                                                  \
     {                                                                                              \
-        .name = param, .unit = "levels", .help = help_, .kind = HM_PARAM_COUNT,                    \
-        .initial = initial_, .min = 0, .max = 24                                                   \
+        .name = (param), .unit = "levels", .help = (help_), .kind = HM_PARAM_COUNT,                \
+        .initial = (initial_), .min = 0, .max = 24                                                 \
     }
 
 /** The table of parameters. @param array 0: 500000, 1: 50000, 2: 5000 */
@@ -37,7 +37,7 @@ enum {
                           .unit = "",                                                              \
                           .help = "doubles in the long-lived array",                               \
                           .kind = HM_PARAM_CHOICE,                                                 \
-                          .initial = array,                                                        \
+                          .initial = (array),                                                      \
                           .choices = "500000|50000|5000"},                                         \
     [HM_GCBENCH_MIN] = HM_GCBENCH_DEPTH_("min", "depth of the smallest trees", min_),              \
     [HM_GCBENCH_MAX] = HM_GCBENCH_DEPTH_(                                                          \

@@ -385,7 +385,9 @@ static bool is_payload(struct hm_object *payload, double key, uint64_t depth) {
     for (int i = 0; i < INTEGERS; i++)
         if (integers[i] != i)
             return false;
-    return memcmp(hm_payload(right), &key, sizeof key) == 0;
+    double kept;
+    memcpy(&kept, hm_payload(right), sizeof kept);
+    return kept == key;
 }
 
 /* What has been seen of the tree, from the least key on. */

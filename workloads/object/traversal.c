@@ -41,12 +41,18 @@ static unsigned needs(const struct hm_value *values) {
     return HM_GC_ON_DEMAND;
 }
 
+/* All lists: nobody will look at them again. NULL is allowed. */
+static void dispose(struct hm_mutator *m, struct hm_object *list) {
+    while (HM_DISPOSES && list) {
+        struct hm_object *older = hm_length(list) ? hm_load(list, 0) : NULL;
+        hm_dispose(m, list);
+        list = older;
+    }
+}
+
 static void teardown(struct hm_run *run) {
     struct traversal *traversal = run->state;
-    for (struct hm_object *list = traversal->last, *older; HM_DISPOSES && list; list = older) {
-        older = hm_length(list) ? hm_load(list, 0) : NULL;
-        hm_dispose(run->mutator, list);
-    }
+    dispose(run->mutator, traversal->last);
     hm_drop(run->mutator, &traversal->last);
     hm_unroot(run->mutator, 1);
     hm_scratch_free(traversal, sizeof *traversal);

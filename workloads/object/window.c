@@ -109,11 +109,10 @@ static inline bool insert(struct hm_mutator *m, struct window *window, const str
 
 static void teardown(struct hm_run *run) {
     struct window *window = run->state;
-    struct hm_object *entries = window->entries;
-    for (uint32_t i = 0; HM_DISPOSES && entries && i < hm_length(entries); i++)
-        dispose(run->mutator, hm_load(entries, i));
-    if (HM_DISPOSES && entries)
-        hm_dispose(run->mutator, entries);
+    for (uint32_t i = 0; HM_DISPOSES && window->entries && i < hm_length(window->entries); i++)
+        dispose(run->mutator, hm_load(window->entries, i));
+    if (HM_DISPOSES && window->entries)
+        hm_dispose(run->mutator, window->entries);
     hm_drop(run->mutator, &window->entries);
     hm_unroot(run->mutator, 1);
     hm_scratch_free(window, sizeof *window);
