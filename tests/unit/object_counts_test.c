@@ -210,6 +210,14 @@ static void test_trash_is_stable_where_cycles_are_found(void **state) {
     }
 }
 
+static void test_slope_is_not_known_of_a_run_that_is_too_short(void **state) {
+    (void)state;
+    assert_equals(trash_of("refcount", 100, 499).most, 4990);
+    assert_true(isnan(trash_of("refcount", 100, 499).slope));
+    assert_equals(trash_of("refcount", 100, 500).slope, 1);
+    assert_equals(trash_of("manual", 100, 20).slope, 0);
+}
+
 static void test_trash_is_not_known_where_no_finalizer_runs(void **state) {
     (void)state;
     if (!hm_collector_find("boehm")->open)
@@ -362,6 +370,7 @@ int main(void) {
                                start_afresh),
         cmocka_unit_test_setup(test_trash_grows_by_the_part_that_is_cyclic, start_afresh),
         cmocka_unit_test_setup(test_trash_is_stable_where_cycles_are_found, start_afresh),
+        cmocka_unit_test_setup(test_slope_is_not_known_of_a_run_that_is_too_short, start_afresh),
         cmocka_unit_test_setup(test_trash_is_not_known_where_no_finalizer_runs, start_afresh),
         cmocka_unit_test_setup(test_times_are_of_what_ran_since_they_were_asked_for, start_afresh),
         cmocka_unit_test_setup(test_fast_cycles_are_found_under_every_policy, start_afresh),

@@ -11,7 +11,8 @@
  * A unit makes a group, and puts it into the place of the oldest one that is held. The trash is counted
  * after each unit. Its most, and how fast it grows, are figures of this workload: the slope is the median
  * of the slopes between any two points (Theil and Sen), in nodes of trash for each node that is made. It
- * is 0 where the collector keeps up, and 1 where nothing is ever freed. */
+ * is 0 where the collector keeps up, and 1 where nothing is ever freed. It is not known of a run so short
+ * that the collector has found trash less than four times, and not a hundred times the live nodes were made. */
 #include "workloads/objects.h"
 #include "workloads/scratch.h"
 
@@ -34,6 +35,8 @@ enum {
 enum {
     SCRIPT = 1 << 12, /* draws; the script starts again behind its end */
     POINTS = 200,     /* at most, of the trash over time */
+    FALLS = 4,        /* of the trash, after which its slope can be told; or else: */
+    TIMES_LIVE = 100, /* as many nodes made as are held */
 };
 
 static const struct hm_param params[] = {
@@ -129,8 +132,10 @@ struct point {
 struct cyclic {
     struct hm_object *held; /* root */
     struct lane *lane;
-    uint64_t made; /* groups */
-    uint64_t most; /* nodes of trash, since measure() was called last */
+    uint64_t made;  /* groups */
+    uint64_t most;  /* nodes of trash, since measure() was called last */
+    uint64_t falls; /* of the trash, since then: collections that found some */
+    uint64_t trash; /* nodes, after the last unit */
     /* Since then, a point for every `stride` units: every second one goes when there is no room. */
     uint64_t units, stride, points_used;
     struct point points[POINTS];
@@ -237,7 +242,7 @@ static inline uint64_t count_trash(const struct hm_run *run, const struct cyclic
 }
 
 static void forget_points(struct cyclic *cyclic) {
-    cyclic->most = cyclic->units = cyclic->points_used = 0;
+    cyclic->most = cyclic->falls = cyclic->units = cyclic->points_used = 0;
     cyclic->stride = 1;
 }
 
@@ -251,6 +256,8 @@ static void thin_points(struct cyclic *cyclic) {
 static inline void note_trash(struct hm_run *run, struct cyclic *cyclic) {
     uint64_t trash = count_trash(run, cyclic);
     cyclic->most = trash > cyclic->most ? trash : cyclic->most;
+    cyclic->falls += trash < cyclic->trash;
+    cyclic->trash = trash;
     if (++cyclic->units % cyclic->stride)
         return;
     double made = (double)cyclic->units * (double)run->params[PARAM_LENGTH].number;
@@ -286,11 +293,19 @@ static bool counts_deaths(void) {
 #endif
 }
 
-static void tell_figures(const struct cyclic *cyclic, double *values) {
+/* Between two collections that find some, the trash grows by all that is dropped. */
+static bool is_long_enough(const struct hm_run *run, const struct cyclic *cyclic) {
+    uint64_t made = cyclic->units * (uint64_t)run->params[PARAM_LENGTH].number;
+    return cyclic->most == 0 || cyclic->falls >= FALLS ||
+           made >= TIMES_LIVE * (uint64_t)run->params[PARAM_LIVE].number;
+}
+
+static void tell_figures(const struct hm_run *run, double *values) {
+    const struct cyclic *cyclic = run->state;
     const size_t bytes = POINTS * (POINTS - 1) / 2 * sizeof(double);
     double *slopes = hm_scratch(bytes);
     values[TRASH_MAX] = (double)cyclic->most;
-    if (slopes)
+    if (slopes && is_long_enough(run, cyclic))
         values[TRASH_SLOPE] = find_slope(cyclic, slopes);
     hm_scratch_free(slopes, bytes);
 }
@@ -298,7 +313,7 @@ static void tell_figures(const struct cyclic *cyclic, double *values) {
 static void measure(struct hm_run *run, double *values) {
     struct cyclic *cyclic = run->state;
     if (counts_deaths() && cyclic->units)
-        tell_figures(cyclic, values);
+        tell_figures(run, values);
     forget_points(cyclic);
 }
 
