@@ -258,24 +258,29 @@ static struct hm_object *first_of(const struct requests *r, struct hm_object *re
     return r->scoped ? hm_load(request, 0) : request;
 }
 
-static uint64_t run_units(struct hm_run *run, uint64_t units) {
+/* Handle a request. @return false: out of memory, and it is not in flight */
+static bool handle(struct hm_run *run, struct requests *r) {
     struct hm_mutator *m = run->mutator;
-    struct requests *r = run->state;
-    for (uint64_t done = 0; done < units; done++) {
-        hm_safepoint(m);
-        if (!make_request(m, r, &r->script[r->at % SCRIPT])) {
-            end_request(m, r, &r->coming);
-            return done;
-        }
-        run->checksum = run->checksum * 31 + look_at(first_of(r, r->coming));
-        uint32_t slot = (uint32_t)(r->at++ % hm_length(r->flight));
-        struct hm_object *old = hm_load(r->flight, slot);
-        hm_retain(m, old);
-        hm_store(m, r->flight, slot, r->coming);
-        end_request(m, r, &old);
-        hm_drop(m, &r->coming);
+    hm_safepoint(m);
+    if (!make_request(m, r, &r->script[r->at % SCRIPT])) {
+        end_request(m, r, &r->coming);
+        return false;
     }
-    return units;
+    run->checksum = run->checksum * 31 + look_at(first_of(r, r->coming));
+    uint32_t slot = (uint32_t)(r->at++ % hm_length(r->flight));
+    struct hm_object *old = hm_load(r->flight, slot);
+    hm_retain(m, old);
+    hm_store(m, r->flight, slot, r->coming);
+    end_request(m, r, &old);
+    hm_drop(m, &r->coming);
+    return true;
+}
+
+static uint64_t run_units(struct hm_run *run, uint64_t units) {
+    uint64_t done = 0;
+    while (done < units && handle(run, run->state))
+        done++;
+    return done;
 }
 
 /* ---- Setting up ---- */
@@ -327,10 +332,12 @@ static int setup(struct hm_run *run) {
     hm_root(m, &r->coming);
     hm_root(m, &r->pool);
     r->flight = hm_new_array(m, &array_type, (uint32_t)run->params[PARAM_FLIGHT].number);
-    if (r->flight)
-        return 0;
-    teardown(run);
-    return ENOMEM;
+    uint32_t flight = r->flight ? hm_length(r->flight) : 0;
+    bool filled = flight && run_units(run, flight) == flight;
+    run->checksum = 0;
+    if (!filled)
+        teardown(run);
+    return filled ? 0 : ENOMEM;
 }
 
 /* ---- Verification ---- */

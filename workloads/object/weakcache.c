@@ -229,23 +229,28 @@ static inline void use(struct hm_mutator *m, struct weakcache *c, uint32_t slot,
     hm_adopt(m, c->used, slot, value);
 }
 
-static uint64_t run_units(struct hm_run *run, uint64_t units) {
+/* @return false: out of memory, and nothing is asked for */
+static inline bool play(struct hm_run *run, struct weakcache *c) {
     struct hm_mutator *m = run->mutator;
+    uint32_t number = c->script[c->at % SCRIPT];
+    hm_safepoint(m);
+    struct hm_object *value = ask(m, c, number);
+    if (!value)
+        return false;
+    c->broken |= number_of(value) != number;
+    run->checksum = run->checksum * 31 + ((const struct value *)hm_payload(value))->check;
+    use(m, c, (uint32_t)(c->at % hm_length(c->used)), value);
+    c->at++;
+    c->asked++;
+    return true;
+}
+
+static uint64_t run_units(struct hm_run *run, uint64_t units) {
     struct weakcache *c = run->state;
-    uint32_t used = hm_length(c->used);
-    for (uint64_t done = 0; done < units; done++) {
-        uint32_t number = c->script[c->at % SCRIPT];
-        hm_safepoint(m);
-        struct hm_object *value = ask(m, c, number);
-        if (!value)
-            return done;
-        c->broken |= number_of(value) != number;
-        run->checksum = run->checksum * 31 + ((const struct value *)hm_payload(value))->check;
-        use(m, c, (uint32_t)(c->at % used), value);
-        c->at++;
-        c->asked++;
-    }
-    return units;
+    uint64_t done = 0;
+    while (done < units && play(run, c))
+        done++;
+    return done;
 }
 
 /* ---- The rest ---- */
@@ -269,6 +274,15 @@ static void teardown(struct hm_run *run) {
     run->state = NULL;
 }
 
+/* So that a new value comes in the place of another one from now on. */
+static bool fill(struct hm_run *run, struct weakcache *c) {
+    uint32_t used = hm_length(c->used);
+    bool filled = run_units(run, used) == used;
+    c->asked = c->hits = c->deleted = 0;
+    run->checksum = 0;
+    return filled;
+}
+
 static int setup(struct hm_run *run) {
     struct hm_mutator *m = run->mutator;
     uint32_t keys = (uint32_t)run->params[PARAM_KEYS].number;
@@ -284,7 +298,7 @@ static int setup(struct hm_run *run) {
         c->used = hm_new_array(m, &array_type, (uint32_t)run->params[PARAM_USED].number);
     if (c->used)
         c->keys = hm_new_array(m, &array_type, keys);
-    if (c->keys && make_keys(m, c))
+    if (c->keys && make_keys(m, c) && fill(run, c))
         return 0;
     teardown(run);
     return ENOMEM;
