@@ -114,7 +114,7 @@ static bool fits(struct hm_object *object, uint32_t side) {
     if (node_of(object)->suicided || node_of(other)->self != other)
         return false;
     struct hm_object *back = hm_load(other, side == LEFT ? RIGHT : LEFT);
-    return back ? back == object : true;
+    return back ? back == object && !node_of(other)->suicided : true;
 }
 
 /* What all finalizers do first. @return the node */
