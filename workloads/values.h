@@ -16,7 +16,7 @@
 #include <errno.h>
 
 enum {
-    HM_TABLE_SCRIPT = 1 << 16, /* draws; the script starts again behind its end */
+    HM_TABLE_SCRIPT = 1 << 14, /* draws; the script starts again behind its end */
 };
 
 struct hm_table_draw {

@@ -137,6 +137,42 @@ static void test_nothing_is_left_of_what_was_dropped(void **state) {
     for_each_pair(check_garbage);
 }
 
+/* Collections, as often as each collector can be told to: all roots and counts must always be right. */
+static const struct {
+    const char *collector;
+    struct setting settings[2];
+} eager[] = {
+    {"generational", {{"policy", 0}, {"threshold0", 1}}},
+    {"generational", {{"policy", 1}, {"threshold0", 1}}},
+    {"generational", {{"policy", 2}, {"threshold0", 1}}},
+    {"generational", {{"policy", 3}, {"threshold0", 1}}},
+    {"trial", {{"roots", 1}}},
+    {"marksweep", {{"heap", 1}, {"min", 1}}},
+};
+
+static void check_eager(const struct life *life, const struct hm_collector *collector,
+                        const struct setting *settings) {
+    struct cell cell;
+    uint64_t expected = run_pieces(life, collector, UNITS);
+    prepare_cell(&cell, &life->example, collector);
+    for (int i = 0; i < 2 && settings[i].name; i++)
+        set_value(cell.collector_values, collector->params, settings[i].name, settings[i].number);
+    open_prepared(&cell);
+    assert_int_equal(cell.workload->setup(&cell.run), 0);
+    cell.run.checksum = 0;
+    assert_int_equal(cell.workload->run(&cell.run, UNITS), UNITS);
+    assert_int_equal(cell.run.checksum, expected);
+    assert_null(cell.workload->verify(&cell.run));
+    close_cell(&cell);
+}
+
+static void test_collections_at_any_time_change_nothing(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof eager / sizeof *eager; i++)
+        for (size_t j = 0; j < LIVES; j++)
+            check_eager(&lives[j], hm_collector_find(eager[i].collector), eager[i].settings);
+}
+
 /* All allocations fail from the n-th on, those of setup included. @return whether there were fewer */
 static bool run_out_at(const struct life *life, const struct hm_collector *collector, uint64_t n) {
     struct cell cell;
@@ -185,6 +221,7 @@ int main(void) {
         cmocka_unit_test_setup(test_checksum_is_the_same_on_every_collector_and_however_cut,
                                start_afresh),
         cmocka_unit_test_setup(test_nothing_is_left_of_what_was_dropped, start_afresh),
+        cmocka_unit_test_setup(test_collections_at_any_time_change_nothing, start_afresh),
         cmocka_unit_test_setup(test_memory_may_run_out_at_any_allocation, start_afresh),
     };
     return cmocka_run_group_tests_name("object_life", tests, NULL, NULL);

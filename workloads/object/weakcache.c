@@ -35,7 +35,7 @@ enum {
 };
 
 enum {
-    SCRIPT = 1 << 16, /* draws; the script starts again behind its end */
+    SCRIPT = 1 << 15, /* draws; the script starts again behind its end */
 };
 
 static const struct hm_param params[] = {
