@@ -49,7 +49,7 @@ static unsigned this_thread(void) {
 
 /* Each two neighbours become one. */
 static void halve(struct hm_census_record *r) {
-    for (unsigned i = 0; i < HM_CENSUS_INTERVALS / 2; i++) {
+    for (size_t i = 0; i < HM_CENSUS_INTERVALS / 2; i++) {
         const struct hm_census_interval a = r->intervals[2 * i], b = r->intervals[2 * i + 1];
         r->intervals[i] = (struct hm_census_interval){
             .low_bytes = a.low_bytes < b.low_bytes ? a.low_bytes : b.low_bytes,

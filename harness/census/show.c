@@ -37,7 +37,7 @@ static void put_short(FILE *out, int width, uint64_t value, unsigned kilo) {
         fprintf(out, "%*s", width, "NA");
         return;
     }
-    for (; rest >= (value < 10 * kilo ? 10 * kilo : kilo) && prefix < 6; prefix++)
+    for (; rest >= (value < UINT64_C(10) * kilo ? 10.0 * kilo : kilo) && prefix < 6; prefix++)
         rest /= kilo;
     if (prefix)
         fprintf(out, "%*.3g%c", width - 1, rest >= 999.5 ? round(rest) : rest, prefixes[prefix]);

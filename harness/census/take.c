@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* Units are doubled until one of these is reached. */
-static const uint64_t enough_events = 1 << 20;
+static const uint64_t enough_events = 1 << 19;
 static const uint64_t enough_bytes = UINT64_C(1) << 31;
 static const uint64_t enough_units = UINT64_C(1) << 32; /* of a workload that hardly allocates */
 static const uint64_t enough_ns = 20000000000;
