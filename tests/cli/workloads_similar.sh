@@ -20,6 +20,11 @@ times() {
     times bent 1 1 2 4 8 3          # ranks 1 2 4 5 3 against 1 2 3 4 5: Spearman 0.7
     times flat 1 100 101 100 102 101
     times down 2 160 80 40 20 10
+    # Objects: two collectors on two allocators.
+    for row in q,m,a,1 q,m,b,2 q,r,a,4 q,r,b,9 s,m,a,10 s,m,b,20 s,r,a,40 s,r,b,80; do
+        IFS=, read -r workload collector allocator time <<<"$row"
+        echo "x,$allocator,$collector,$workload,-,1,time_ns,ns/op,lower,6,$time,1,1,1,1,x,1,1,1,NA"
+    done
 } >stats.csv
 
 similar=$source_dir/scripts/workloads-similar
@@ -33,9 +38,18 @@ expect_out "7 workloads over 5 arms; 3 clusters at 0.9" \
 expect "the three that rise are not one cluster" \
     grep -qE '^\| up[^|]*\| 16\.00 \| up[^;]*; up[^;|]*\|$' "$out"
 
+expect_out "^\*\*Object workloads.*: 2 workloads over 4 arms; 1 cluster at" \
+    "^\| q, 1 thread \| 9.00 \| s, 1 thread \(1.00, [0-9]+ %\) \|$"
+
 run "$similar" --format csv stats.csv
 expect_exit 0
 expect_out "^up,1,up-long,1,5,1,1,0$" "^up,1,down,1,5,-1,-1," "^up,1,bent,1,5,[0-9.]+,0\.7,"
+
+expect "heap and object workloads are compared" bash -c "! grep -E '^(up|down),.*,[qs],' '$out'"
+
+# An order that differs keeps workloads apart, however alike the ratios are.
+run "$similar" --least 0.5 --rank 0.8 stats.csv
+expect_out "3 clusters at 0.5"
 
 # Clusters as loose as can be hold all that does not run against each other.
 run "$similar" --least 0.5 stats.csv
