@@ -18,6 +18,13 @@ expect "no unit, or nothing counted" bash -c "! grep -vE ',[1-9][0-9]*,batches,n
 expect "nobody waits at one thread" bash -c "! grep '/1/' own.csv"
 expect "no row of stats.csv" grep -qE ',2,consumer_waits,batches,neither,1,' run/stats.csv
 
+# They count from the end of the warm-up, which takes longer than what is timed: of a producer's batches,
+# which are the blocks of both threads over 64, none is counted twice.
+awk -F, '{ print $15, $18 / 64 }' own.csv | while read -r waits most; do
+    awk -v a="$waits" -v b="$most" 'BEGIN { exit !(a > 0 && a <= b) }' || echo "$waits waits for $most batches"
+done >wrong
+[[ ! -s wrong ]] || fail "$(cat wrong)"
+
 # Without a time pass, the space pass tells them.
 heapmark run -a system -w xthread:batch=64:queue=1 -t 2 --rounds 1 -o space --no-plots --metrics space
 expect_exit 0
