@@ -243,10 +243,10 @@ static void put_figure_head(FILE *out, const struct hm_metric *figure) {
     put_words(out, figure->summary, 2);
 }
 
-/* Counts are exact: all of their digits are shown. */
+/* Great numbers are counts, as a rule: no digit is left out, and none made up. */
 static void figure_text(char *out, size_t size, double value) {
-    bool whole = fabs(value) < 1e12 && fabs(value) >= 1e5 && value == nearbyint(value);
-    snprintf(out, size, whole ? "%.0f" : "%.6g", value);
+    bool great = fabs(value) >= 1e5 && fabs(value) < 1e12;
+    snprintf(out, size, great ? "%.0f" : "%.6g", value);
 }
 
 static void put_figure(FILE *out, const struct hm_csv *csv) {

@@ -177,7 +177,7 @@ static const struct hm_workload counter = {
     HM_WORKLOAD_VARIANT,
     .name = "counter",
     .summary = "all threads update one shared record behind a lock; the end value is exact",
-    .stresses = "locks: what mutual exclusion costs alone, between two threads and among many",
+    .stresses = "what locks cost: alone, between two threads, and among many",
     .origin = "textbooks of operating systems: five threads update one record; ticket: "
               "Mellor-Crummey and Scott 1991",
     .op = "update of the record",
