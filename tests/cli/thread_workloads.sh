@@ -13,6 +13,7 @@ expect_column o/samples.csv status ok
 [[ $(column o/samples.csv allocator | sort -u | tr '\n' ' ') == "- -#2 " ]] || fail "an allocator is named"
 expect_out "counter, 3 threads" "^  \(no heap\)" "A/A: \(no heap\)"
 expect "no figure" test -s o/plots/throughput.svg
+expect_in o/plots/context.gp "row_name\[1\] = 'no heap'" "row_name\[2\] = 'again \(A/A\)'"
 expect_in o/run.json '"label": "-"'
 
 # The end value is as many updates as were done; no run of it has lost one.
