@@ -109,12 +109,13 @@ static intptr_t references(const struct hm_object *object) {
 
 /* ---- The queues ---- */
 
-/* Merges what one mutator has queued. What is dead gets a reference of ours, and goes to a list. */
+/* Merges what one mutator has queued. A container that is dead is garbage like all that nothing holds, so that
+ * garbage which hangs on it is found, too. A dead leaf gets a reference of ours, and goes to a list. */
 static void merge_queued(struct hm_object *object, struct list *dead) {
     struct hm_object *next;
     for (; object; object = next) {
         next = list_next(object);
-        if (!merge(object))
+        if (!merge(object) || !object->leaf)
             continue;
         __atomic_store_n(&hm_biased_of(object)->word, HM_BIASED_ONE | HM_BIASED_MERGED,
                          __ATOMIC_RELAXED);
