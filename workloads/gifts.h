@@ -11,7 +11,8 @@
 #ifndef HM_WORKLOADS_GIFTS_H
 #define HM_WORKLOADS_GIFTS_H
 
-#include "workloads/threads.h"
+#include "workloads/spin.h"
+#include "workloads/workload.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -26,8 +27,8 @@ enum {
 
 /* Within run->shared. */
 struct hm_gifts {
-    _Alignas(HM_LINES_APART) atomic_int state;        /* HM_GIFTS_ */
-    _Alignas(HM_LINES_APART) unsigned char *blocks[]; /* `each` times `threads` */
+    _Alignas(HM_SPIN_APART) atomic_int state;        /* HM_GIFTS_ */
+    _Alignas(HM_SPIN_APART) unsigned char *blocks[]; /* `each` times `threads` */
 };
 
 /** @param each for every thread */
@@ -60,7 +61,7 @@ static inline int hm_gifts_await(const struct hm_run *run, struct hm_gifts *gift
     if (atomic_compare_exchange_strong(&gifts->state, &none, HM_GIFTS_IN_MAKING))
         atomic_store(&gifts->state, hm_gifts_make_(run, gifts, each, size));
     while (atomic_load(&gifts->state) == HM_GIFTS_IN_MAKING)
-        hm_relax(&spins);
+        hm_spin_wait(&spins);
     return atomic_load(&gifts->state) == HM_GIFTS_READY ? 0 : ENOMEM;
 }
 

@@ -1,29 +1,10 @@
-/* What workloads with threads share: waiting for another one, and work on a fresh one. */
+/* Work on a fresh thread, for workloads whose threads come and go. */
 #ifndef HM_WORKLOADS_THREADS_H
 #define HM_WORKLOADS_THREADS_H
 
 #include "workloads/workload.h"
 
 #include <pthread.h>
-#include <sched.h>
-
-enum {
-    HM_LINES_APART = 128, /* bytes: a pair of cache lines, which are fetched together */
-    HM_SPINS_PER_YIELD = 100,
-};
-
-/** One turn of waiting: spin for a moment at first, then yield the processor each time. Nobody
- *  sleeps, for a wake-up takes longer than the work, and would be measured as time of the allocator.
- *  @param spins turns so far, 0 to start with */
-static inline void hm_relax(unsigned *spins) {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-    if (++*spins >= HM_SPINS_PER_YIELD)
-        sched_yield();
-}
 
 /** What a workload's run() does. */
 typedef uint64_t hm_work_fn(struct hm_run *run, uint64_t units);

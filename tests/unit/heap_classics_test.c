@@ -294,7 +294,8 @@ static uint64_t share(uint32_t low, uint32_t high) {
     uint64_t count = 0;
     for (size_t i = 0; i < noted; i++)
         count += noted_sizes[i] >= low && noted_sizes[i] <= high;
-    return 1000 * count / noted;
+    assert_true(noted > 0);
+    return 1000 * count / (noted ? noted : 1);
 }
 
 /* The noted sizes are a piece of the endless cycle of these stocks, {size, count} by {size, count}. */

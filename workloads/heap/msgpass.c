@@ -23,7 +23,8 @@
  *   and nothing is on its way: between two runs all mailboxes are empty. A producer that memory runs
  *   out for ends its run as the others do, and so nobody waits for it. */
 #include "workloads/scratch.h"
-#include "workloads/threads.h"
+#include "workloads/spin.h"
+#include "workloads/workload.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -36,7 +37,7 @@ enum {
 
 enum {
     PAIRS_IN_UNIT = 60, /* of batches, for each thread that is asked */
-    SCRIPT_PAIRS = 1 << 11,
+    SCRIPT_BATCHES = 1 << 12,
     BATCHES_PER_YIELD = 16,
 };
 
@@ -78,16 +79,16 @@ struct message {
 
 /* In run->shared there is one post, and behind it a mailbox for each thread. */
 struct post {
-    _Alignas(HM_LINES_APART) atomic_uint_fast64_t on_their_way; /* messages */
-    _Alignas(HM_LINES_APART) atomic_uint_fast64_t ended;        /* runs of producers */
-    atomic_uint_fast64_t sent;                                  /* tokens, added up */
+    _Alignas(HM_SPIN_APART) atomic_uint_fast64_t on_their_way; /* messages */
+    _Alignas(HM_SPIN_APART) atomic_uint_fast64_t ended;        /* runs of producers */
+    atomic_uint_fast64_t sent;                                 /* tokens, added up */
     atomic_uint_fast64_t freed;
     atomic_bool failed; /* memory ran out */
     atomic_bool broken; /* more messages came than were on their way: all leave */
 };
 
 struct mailbox {
-    _Alignas(HM_LINES_APART) _Atomic(struct message *) top;
+    _Alignas(HM_SPIN_APART) _Atomic(struct message *) top;
 };
 
 enum role {
@@ -118,8 +119,7 @@ struct msgpass {
     uint64_t runs;    /* that were begun */
     uint64_t pairs;   /* in a unit, of this producer */
     uint64_t batches; /* sent since the start */
-    uint64_t freed;   /* messages, in this run */
-    uint64_t tokens;  /* of those, added up */
+    uint64_t tokens;  /* of those that were sent in this run, added up */
     size_t bytes;
     struct batch *script;
 };
@@ -153,7 +153,7 @@ static void list_readers(const struct hm_run *run, struct msgpass *msgpass) {
     for (unsigned i = 0; i < run->threads; i++)
         if (role_of(run->params, i, run->threads) == ROLE_PROXY)
             msgpass->reader[msgpass->readers++] = i;
-    msgpass->producers = (run->threads + 1) / 2;
+    msgpass->producers = run->threads > 1 ? (run->threads + 1) / 2 : 1;
 }
 
 /* Of all pairs that the cell sends in a unit, the share of this producer: so that they add up. */
@@ -167,7 +167,7 @@ static void draw(const struct hm_run *run, struct msgpass *msgpass) {
     struct hm_random random = hm_random_of(run->seed, run->thread);
     uint32_t max = (uint32_t)run->params[PARAM_BATCH].number;
     uint32_t count = 0;
-    for (size_t i = 0; i < 2 * SCRIPT_PAIRS; i++) {
+    for (size_t i = 0; i < SCRIPT_BATCHES; i++) {
         count = i % 2 ? max + 1 - count : 1 + (uint32_t)hm_random_below(&random, max);
         msgpass->script[i] = (struct batch){
             count, sizes[hm_random_below(&random, SIZES)], (uint32_t)hm_random_next(&random),
@@ -178,7 +178,7 @@ static void draw(const struct hm_run *run, struct msgpass *msgpass) {
 static int setup(struct hm_run *run) {
     enum role role = role_of(run->params, run->thread, run->threads);
     bool sends = role == ROLE_PRODUCER || role == ROLE_BOTH;
-    size_t script = sends ? 2 * SCRIPT_PAIRS * sizeof(struct batch) : 0;
+    size_t script = sends ? SCRIPT_BATCHES * sizeof(struct batch) : 0;
     size_t bytes = sizeof(struct msgpass) + script + run->threads * sizeof(unsigned);
     struct msgpass *msgpass = hm_scratch(bytes);
     if (!msgpass)
@@ -239,7 +239,8 @@ __attribute__((noinline)) static bool send(struct hm_run *run, struct msgpass *m
     struct message *first = NULL;
     struct message *last = NULL;
     uint64_t tokens = 0;
-    for (uint32_t i = 0; i < batch->count; i++) {
+    uint32_t i = 0;
+    do {
         struct message *message = hm_malloc(&memory, batch->size);
         if (__builtin_expect(!message, 0)) {
             unsend(&memory, first);
@@ -249,7 +250,7 @@ __attribute__((noinline)) static bool send(struct hm_run *run, struct msgpass *m
         tokens += message->token;
         last = last ? last : message;
         first = message;
-    }
+    } while (++i < batch->count);
     atomic_fetch_add(&msgpass->post->on_their_way, batch->count);
     put(&msgpass->boxes[batch->to], first, last);
     msgpass->tokens += tokens;
@@ -316,7 +317,7 @@ static bool await_room(struct hm_run *run, struct msgpass *msgpass) {
         if (msgpass->role == ROLE_BOTH)
             free_own(run, msgpass);
         else
-            hm_relax(&spins);
+            hm_spin_wait(&spins);
     return !atomic_load_explicit(&msgpass->post->broken, memory_order_relaxed);
 }
 
@@ -326,7 +327,7 @@ static bool send_unit(struct hm_run *run, struct msgpass *msgpass) {
     uint64_t left = in_unit - msgpass->batches % in_unit;
     for (; left > 0; left--) {
         if (!await_room(run, msgpass) ||
-            !send(run, msgpass, &msgpass->script[msgpass->batches % (2 * SCRIPT_PAIRS)]))
+            !send(run, msgpass, &msgpass->script[msgpass->batches % SCRIPT_BATCHES]))
             return false;
         msgpass->batches++;
         if (msgpass->batches % BATCHES_PER_YIELD == 0 && msgpass->role == ROLE_PRODUCER)
@@ -368,7 +369,7 @@ static uint64_t receive(struct hm_run *run, struct msgpass *msgpass, uint64_t un
         if (came)
             spins = 0;
         else
-            hm_relax(&spins);
+            hm_spin_wait(&spins);
     }
     uint64_t whole = count / ops_per_unit(run->params);
     return atomic_load(&msgpass->post->failed) && whole < units ? whole : units;

@@ -31,7 +31,7 @@
  * original only frees. Producers look at a batch of their own after the run; `heapmark verify` has
  * properties for blocks that cross threads. */
 #include "workloads/sizes.h"
-#include "workloads/threads.h"
+#include "workloads/spin.h"
 #include "workloads/workload.h"
 
 #include <errno.h>
@@ -114,9 +114,9 @@ struct batch {
 
 /* In run->shared there is one for each pair, and its queue's places behind it. */
 struct lane {
-    _Alignas(HM_LINES_APART) atomic_uint_fast64_t written; /* batches, since the start */
-    atomic_bool stopped;                                   /* by its producer: memory ran out */
-    _Alignas(HM_LINES_APART) atomic_uint_fast64_t taken;   /* batches, since the start */
+    _Alignas(HM_SPIN_APART) atomic_uint_fast64_t written; /* batches, since the start */
+    atomic_bool stopped;                                  /* by its producer: memory ran out */
+    _Alignas(HM_SPIN_APART) atomic_uint_fast64_t taken;   /* batches, since the start */
 };
 
 enum role {
@@ -139,7 +139,7 @@ struct xthread {
 };
 
 static size_t up_to_line(size_t bytes) {
-    return (bytes + HM_LINES_APART - 1) & -(size_t)HM_LINES_APART;
+    return (bytes + HM_SPIN_APART - 1) & -(size_t)HM_SPIN_APART;
 }
 
 static size_t batch_bytes(size_t blocks) {
@@ -260,7 +260,7 @@ static bool produce_batch(struct hm_run *run, struct xthread *xthread) {
     uint64_t number = atomic_load_explicit(&lane->written, memory_order_relaxed);
     unsigned spins = 0;
     while (number - atomic_load_explicit(&lane->taken, memory_order_acquire) >= xthread->queue)
-        hm_relax(&spins);
+        hm_spin_wait(&spins);
     xthread->waits += spins > 0;
     struct batch *batch = place(xthread, number);
     if (!fill(run, xthread, batch)) {
@@ -281,7 +281,7 @@ static bool await_batch(struct xthread *xthread, uint64_t number) {
         if (atomic_load_explicit(&lane->stopped, memory_order_acquire))
             return atomic_load_explicit(&lane->written, memory_order_acquire) != number;
         xthread->waits += spins == 0;
-        hm_relax(&spins);
+        hm_spin_wait(&spins);
     }
     return true;
 }
