@@ -33,6 +33,12 @@ threads() {
 [[ $(threads isolated) == "0 1 " ]] || fail "the collectors' pauses are of: $(threads isolated)"
 [[ $(threads gil) == "0 " ]] || fail "the one collector's pauses are of: $(threads gil)"
 
-heapmark run --rounds 2 -a system -c none -w trees -t 2 --threading free -o free --no-plots
+# Without a lock: whoever collects stops the others, and the pauses are those of the one collector.
+heapmark run --rounds 1 -a system -c none,marksweep,freethreaded -w rings -t 2 --threading free -o free --no-plots
 expect_exit 0
 expect_in free/samples.csv "none does not support --threading free"
+[[ $(threads free) == "0 " ]] || fail "the one collector's pauses are of: $(threads free)"
+for collector in marksweep freethreaded; do
+    [[ $(value free collected_objects $collector) -ge 4200 ]] || fail "$collector left rings"
+    [[ $(value free pauses $collector) -ge 2 ]] || fail "$collector stopped nobody"
+done
