@@ -25,7 +25,7 @@ static const char usage[] =
     "  -a LIST          allocators: parts with parameters (pool:arena=256K), or the\n"
     "                   path of any shared library; the first is the baseline\n"
     "  -c LIST          collectors, for object workloads\n"
-    "  -w LIST          workloads; those of threads have no heap: -a and -c do not matter\n"
+    "  -w LIST          workloads; to those of threads -a and -c do not matter\n"
     "  -t LIST          numbers of threads\n"
     "  -o DIR           where the results go (default: results/DATE, with a link\n"
     "                   results/latest); must be new or empty\n"
