@@ -104,6 +104,8 @@ struct hm_workload {
     /** What a collector has to be able to do (enum hm_collector_cap), or there is no work to be
      *  measured: others are skipped. NULL means 0. */
     unsigned (*needs)(const struct hm_value *params);
+    /** Of enum hm_allocator_cap: an allocator with one of these can not do the work, and is skipped. */
+    unsigned unfit;
 
     /** Operations in one unit, at least 1. NULL means 1. */
     uint64_t (*ops_per_unit)(const struct hm_value *params);

@@ -50,6 +50,15 @@ static unsigned threads_inside(const struct hm_group *group) {
                 : 0);
 }
 
+/* The part of a stack that can not do what the workload is about, or NULL. */
+static const struct hm_allocator *unfit_part(const struct hm_allocator_spec *spec,
+                                             const struct hm_workload *workload) {
+    for (unsigned i = 0; i < spec->count; i++)
+        if (spec->parts[i]->caps & workload->unfit)
+            return spec->parts[i];
+    return NULL;
+}
+
 void hm_plan_say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
     const struct hm_group *g = cell->group;
     const struct hm_workload *w = g->workload->spec.part;
@@ -61,6 +70,10 @@ void hm_plan_say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
                  w->max_threads);
     else if (!plan->time_pass && !hm_workload_has_heap(w))
         snprintf(cell->skip, sizeof cell->skip, "%s has no heap, and so no space to measure",
+                 w->name);
+    const struct hm_allocator *unfit = unfit_part(&arm->spec, w);
+    if (!cell->skip[0] && unfit)
+        snprintf(cell->skip, sizeof cell->skip, "%s can not do what %s is about", unfit->name,
                  w->name);
     const struct hm_allocator *alone = hm_allocator_spec_alone(&arm->spec);
     if (!cell->skip[0] && cell->collector)

@@ -208,6 +208,7 @@ static const struct hm_workload aligned = {
     .op = "free and aligned_alloc",
     .params = params,
     .conflict = conflict,
+    .unfit = HM_CAP_NO_ALIGNED,
     .setup = setup,
     .run = run_units,
     .verify = verify,
