@@ -529,7 +529,7 @@ static const struct hm_workload factor = {
     .stresses = "very many tiny blocks that die at once, among few that live long",
     .origin =
         "Morrison and Brillhart, 1975, as cfrac in mimalloc-bench, which factors one of 44 digits; "
-        "here 20, for 28 take a second or more",
+        "here one of 20, again and again",
     .op = "step of the expansion, with its trial divisions",
     .params = params,
     .setup = setup,
