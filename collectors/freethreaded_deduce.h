@@ -67,9 +67,11 @@ static struct walk start_walk(const struct hm_gc *gc) {
     return w;
 }
 
+/* It may be a free entry: a number, to fetch by. */
 static inline void fetch_ahead(const struct hm_log_place *at) {
     if (at->at + TABLE_AHEAD < hm_log_page_end(at->page))
-        __builtin_prefetch((char *)at->at[TABLE_AHEAD] - sizeof(struct hm_biased), 1);
+        __builtin_prefetch(
+            (const void *)((uintptr_t)at->at[TABLE_AHEAD] - sizeof(struct hm_biased)), 1);
 }
 
 /* @return NULL: that was all */
