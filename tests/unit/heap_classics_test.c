@@ -398,7 +398,8 @@ static void test_rptest_sizes_fall_off_and_small_ones_are_aligned(void **state) 
     uint64_t aligned[3] = {0};
     for (size_t i = 0; i < noted; i++) {
         assert_in_range(noted_sizes[i], 8, 16000);
-        assert_true(noted_sizes[i] < 4096 || noted_alignments[i] == 0);
+        assert_true(noted_sizes[i] <= 4096 || noted_alignments[i] == 0);
+        assert_true(!noted_alignments[i] || noted_sizes[i] % noted_alignments[i] == 0);
         if (noted_sizes[i] < 4096)
             aligned[noted_alignments[i] / 8]++;
     }

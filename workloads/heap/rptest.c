@@ -4,7 +4,8 @@
  * A loop frees four fifths of 30 to 99 slots, those that hold a block, and fills 30 to 99, freeing
  * what they hold. Slots are visited by a stride that is a prime. Sizes have a density that falls
  * linearly to nothing at the largest; below 4096 bytes a block is asked for as it is, or aligned to 8
- * or 16 bytes. A batch is a block too, which holds the pointers.
+ * or 16 bytes, its size then being a multiple of that, as C11 has it. A batch is a block too, which
+ * holds the pointers.
  *
  * Batches go onto one stack: pushed by compare-and-exchange, taken all at once by whoever comes next.
  * The original sends its pointers without an ordering that says that they are written before the batch
@@ -187,7 +188,9 @@ static struct piece draw_piece(const struct hm_value *values, struct hm_random *
     static const uint32_t alignments[] = {0, 8, 16};
     uint32_t size = draw_size(values, random);
     uint32_t alignment = alignments[hm_random_below(random, 3)];
-    return (struct piece){size, size < ALIGNED_BELOW ? alignment : 0};
+    if (size >= ALIGNED_BELOW || alignment == 0)
+        return (struct piece){size, 0};
+    return (struct piece){(size + alignment - 1) & -alignment, alignment};
 }
 
 static struct visit draw_visit(uint32_t count, size_t slots, struct hm_random *random) {
@@ -285,10 +288,13 @@ static void free_handed_over(const struct hm_run *run, struct rptest *rptest) {
     }
 }
 
+static size_t batch_bytes(uint32_t count) {
+    return (sizeof(struct batch) + count * sizeof(unsigned char *) + 15) & -(size_t)16;
+}
+
 static struct batch *make_batch(const struct hm_memory *memory, uint32_t count,
                                 const struct piece *pieces) {
-    struct batch *batch =
-        hm_aligned_alloc(memory, 16, sizeof *batch + count * sizeof *batch->blocks);
+    struct batch *batch = hm_aligned_alloc(memory, 16, batch_bytes(count));
     if (!batch)
         return NULL;
     *batch = (struct batch){0};
@@ -423,7 +429,7 @@ static uint64_t live_bytes(const struct hm_run *run) {
     struct exchange *exchange = run->shared;
     const struct batch *batch = run->thread ? NULL : atomic_load(&exchange->top);
     for (; batch; batch = batch->next)
-        sum += batch->bytes + sizeof *batch + batch->count * sizeof *batch->blocks;
+        sum += batch->bytes + batch_bytes(batch->count);
     return sum;
 }
 
