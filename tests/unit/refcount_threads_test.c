@@ -1,8 +1,8 @@
-/* The variants of refcount under threads that run at the same time: no object is lost, and none dies while
- * somebody holds it.
+/* Counting under threads that run at the same time: no object is lost, and none dies while somebody holds it,
+ * also where one of them stops the others to collect.
  *
  * labels: threads
- * collectors: refcount_atomic refcount_biased */
+ * collectors: refcount_atomic refcount_biased freethreaded */
 #include "harness/plan/registry.h"
 #include "tests/conformance/object_heap.h"
 
@@ -35,14 +35,17 @@ static struct {
 } world;
 
 static void open_world(unsigned mutators, const struct hm_memory *memory) {
-    static struct hm_gc_events events = {note_begin, note_end, NULL};
-    static const struct hm_value params[PARAMS_MAX];
+    static struct fixture told;
+    static struct hm_gc_events events = {note_begin, note_end, &told};
+    static const struct hm_value params[PARAMS_MAX] = {
+        {.number = 600}}; /* freethreaded: its threshold */
     const struct hm_gc_options options = {.params = params,
                                           .memory = memory,
                                           .events = &events,
                                           .mutators = mutators,
                                           .threading = HM_FREE};
     memset(&world, 0, sizeof world);
+    hm_mutators_open(HM_FREE);
     world.collector = hm_collector_compiled(HM_WORKLOAD_STRING(HM_COLLECTOR));
     assert_int_equal(world.collector->open(&world.gc, &options), 0);
 }
@@ -52,6 +55,13 @@ static struct hm_memory system_memory(void) {
     const struct hm_heap_options options = {.threads = THREADS};
     assert_int_equal(hm_allocator_find("system")->open(&memory, &options), 0);
     return memory;
+}
+
+/* At rest, until all are. */
+static void meet(void) {
+    hm_mutators_leave();
+    pthread_barrier_wait(&world.barrier);
+    hm_mutators_enter();
 }
 
 static void run_threads(void *(*work)(void *)) {
@@ -139,11 +149,12 @@ static void *trade(void *arg) {
     struct thread *t = arg;
     struct hm_random random = hm_random_of(5, t->number);
     struct hm_object *kept = NULL;
+    hm_mutators_enter();
     t->m = world.collector->attach(world.gc);
     assert_non_null(t->m);
     if (t->number == 0)
         make_set(t->m);
-    pthread_barrier_wait(&world.barrier);
+    meet();
     for (int i = 0; i < ROUNDS; i++) {
         hm_safepoint(t->m);
         unsigned cell = (unsigned)hm_random_below(&random, CELLS);
@@ -154,14 +165,17 @@ static void *trade(void *arg) {
             object = before;
         }
         look_and_release(t->m, object);
+        if (i % 1000 == 0)
+            hm_collect(t->m, 2);
     }
     look_and_release(t->m, kept);
-    pthread_barrier_wait(&world.barrier);
+    meet();
     if (t->number == 0)
         empty_cells(t->m);
     if (t->number == THREADS - 1)
         hm_release(t->m, world.set);
     world.collector->detach(t->m);
+    hm_mutators_leave();
     return NULL;
 }
 
@@ -177,6 +191,7 @@ static void test_traded_objects_all_die_in_the_end(void **state) {
  * while the thread that made the object is at work, or has ended, and another one has come. */
 static void *come_and_go(void *arg) {
     struct thread *t = arg;
+    hm_mutators_enter();
     for (int i = 0; i < ROUNDS / 600; i++) {
         struct hm_mutator *m = world.collector->attach(world.gc);
         assert_non_null(m);
@@ -187,9 +202,12 @@ static void *come_and_go(void *arg) {
             look_and_release(m, object);
             if (j % 16 == 0)
                 hm_safepoint(m);
+            if (j == CELLS && i % 8 == 0)
+                hm_collect(m, 2);
         }
         world.collector->detach(m);
     }
+    hm_mutators_leave();
     return NULL;
 }
 
@@ -207,23 +225,25 @@ static void test_threads_that_end_leave_objects_that_others_free(void **state) {
 /* All at once; close must free it once. */
 static void *make_immortal(void *arg) {
     struct thread *t = arg;
+    hm_mutators_enter();
     t->m = world.collector->attach(world.gc);
     for (int i = 0; i < 200; i++) {
         if (t->number == 0)
             world.set = new_node(t->m, (uint64_t)i, NULL);
-        pthread_barrier_wait(&world.barrier);
+        meet();
         hm_retain(t->m, world.set);
         hm_release(t->m, world.set);
         if (!hm_immortalize(t->m, world.set))
             abort();
         hm_release(t->m, world.set);
         hm_release(t->m, world.set);
-        pthread_barrier_wait(&world.barrier);
+        meet();
         if (!is_whole(world.set))
             abort();
-        pthread_barrier_wait(&world.barrier);
+        meet();
     }
     world.collector->detach(t->m);
+    hm_mutators_leave();
     return NULL;
 }
 
