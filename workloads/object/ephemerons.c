@@ -15,9 +15,9 @@
  * quadratic work. The figures tell; the program is the same.
  *
  * A dead link is taken out of a weak table by the callback of its reference or, with `delete=scan` or where
- * no callbacks are offered, by looking through the table after each collection. A callback may run on the
- * thread of another mutator, if the collector is shared; what it needs to know stands in the ticket that
- * its reference holds. */
+ * no callbacks are offered, by looking through the table after each collection. What a callback needs to
+ * know stands in the ticket that its reference holds. Where threads share a collector, it could run on another
+ * thread than the one that uses the table: there, it is looked through. */
 #include "workloads/objects.h"
 #include "workloads/scratch.h"
 
@@ -309,8 +309,9 @@ static int setup(struct hm_run *run) {
     if (!e)
         return ENOMEM;
     e->bytes = bytes;
-    bool callback = run->params[PARAM_DELETE].number == DELETE_CALLBACK;
-    e->callback = callback ? delete_link : NULL;
+    bool alone = !run->together || run->threads == 1;
+    if (alone && run->params[PARAM_DELETE].number == DELETE_CALLBACK)
+        e->callback = delete_link;
     hm_root(m, &e->held);
     hm_root(m, &e->table);
     hm_root(m, &e->head);

@@ -14,8 +14,8 @@
  * How often a value is still there depends on when garbage dies, and so does the work: a hit is less of
  * it than a miss. The figure `hit_percent` tells. Keys and answers are the same everywhere.
  *
- * A callback may run on the thread of another mutator, if the collector is shared; what it needs to know
- * stands in the key, which its weak reference holds. */
+ * What a callback needs to know stands in the key, which its weak reference holds. Where threads share a
+ * collector, it could run on another thread than the one that uses the cache: there, look-ups delete. */
 #include "workloads/objects.h"
 #include "workloads/scratch.h"
 #include "workloads/zipf.h"
@@ -289,7 +289,9 @@ static int setup(struct hm_run *run) {
     struct weakcache *c = run->state = new_state(run);
     if (!c)
         return ENOMEM;
-    c->callback = run->params[PARAM_DELETE].number == DELETE_CALLBACK ? delete_key : NULL;
+    bool alone = !run->together || run->threads == 1;
+    if (alone && run->params[PARAM_DELETE].number == DELETE_CALLBACK)
+        c->callback = delete_key;
     hm_root(m, &c->cache);
     hm_root(m, &c->used);
     hm_root(m, &c->keys);
