@@ -92,14 +92,16 @@ static inline bool hm_table_share(struct hm_mutator *m, struct hm_table *table, 
  *  NULL: the number is shared */
 static inline void hm_table_put(struct hm_mutator *m, struct hm_table *table,
                                 struct hm_table_draw draw, struct hm_object *own) {
-    uint32_t before = table->held[draw.slot];
-    struct hm_object *old = HM_DISPOSES ? hm_load(table->slots, draw.slot) : NULL;
+    uint32_t *held = &table->held[draw.slot];
+    struct hm_object *old = NULL;
+    if (HM_DISPOSES && *held && !hm_table_is_shared(table, *held - 1))
+        old = hm_load(table->slots, draw.slot);
     if (own)
         hm_adopt(m, table->slots, draw.slot, own);
     else
         hm_store(m, table->slots, draw.slot, hm_load(table->shared, draw.number));
-    table->held[draw.slot] = draw.number + 1;
-    if (HM_DISPOSES && before && !hm_table_is_shared(table, before - 1))
+    *held = draw.number + 1;
+    if (old)
         hm_dispose(m, old);
 }
 

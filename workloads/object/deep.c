@@ -58,9 +58,11 @@ static inline uint64_t *number_of(struct hm_object *link) {
 
 /* Give up the chain. */
 static void drop(struct hm_mutator *m, struct deep *deep) {
-    for (struct hm_object *next, *at = deep->first; HM_DISPOSES && at; at = next) {
-        next = hm_load(at, 0);
-        hm_dispose(m, at);
+    struct hm_object *at = HM_DISPOSES ? deep->first : NULL;
+    while (at) {
+        struct hm_object *link = at;
+        at = hm_load(link, 0);
+        hm_dispose(m, link);
     }
     hm_drop(m, &deep->first);
 }
