@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 /* Units are doubled until one of these is reached. */
-static const uint64_t enough_events = 1 << 19;
+static const uint64_t enough_events = 1 << 20;
 static const uint64_t enough_bytes = UINT64_C(1) << 31;
-static const uint64_t enough_units = UINT64_C(1) << 32; /* of a workload that hardly allocates */
+static const uint64_t enough_operations = 1 << 26; /* of a workload that hardly allocates */
 static const uint64_t enough_ns = 20000000000;
 
 int hm_census_check(const struct hm_census *census, struct hm_error *error) {
@@ -46,11 +46,12 @@ int hm_census_check(const struct hm_census *census, struct hm_error *error) {
 
 static uint64_t run_enough(struct hm_engine *engine, const struct hm_census_record *record) {
     uint64_t done = 1;
+    uint64_t ops = hm_engine_ops_per_unit(engine);
     uint64_t until = hm_engine_now_ns() + enough_ns;
     hm_engine_run(engine, 1);
     hm_engine_check_done(engine, done);
     while (record->events - record->setup_events < enough_events &&
-           record->counts.bytes < enough_bytes && done < enough_units &&
+           record->counts.bytes < enough_bytes && done * ops < enough_operations &&
            hm_engine_now_ns() < until) {
         hm_engine_run(engine, done);
         done *= 2;
