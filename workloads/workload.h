@@ -53,10 +53,16 @@ struct hm_run {
     uint64_t seed;                  /* of the whole cell: mix it with `thread` */
     unsigned thread;                /* 0 .. threads-1 */
     unsigned threads;
-    bool together;     /* objects: one collector for all threads, which may see each other's */
-    const int *cpus;   /* of each thread of the cell: where it is pinned, -1 where it is not */
-    void *shared;      /* shared_bytes() of zeroed scratch, one for all threads of the cell */
-    void *state;       /* set by setup() */
+    bool together;   /* objects: one collector for all threads, which may see each other's */
+    const int *cpus; /* of each thread of the cell: where it is pinned, -1 where it is not */
+    void *shared;    /* shared_bytes() of zeroed scratch, one for all threads of the cell */
+    const int
+        *process_cpus; /* of each of processes(): where it is to be pinned, -1 where it is not;
+                                NULL: none is */
+    int *process_pins; /* setup() writes here where each one is, as read back; may be NULL */
+    const char
+        *failed; /* set by setup() or run() that failed, and not for want of memory: one line */
+    void *state; /* set by setup() */
     uint64_t checksum; /* updated by run(): a digest of the work done, equal for every arm */
 
     /** Set by the engine, NULL without one: see hm_run_enter. */
@@ -111,6 +117,11 @@ struct hm_workload {
     uint64_t (*ops_per_unit)(const struct hm_value *params);
     /** Threads that the workload starts itself, at most so many at once in the whole cell. NULL means 0. */
     unsigned (*own_threads)(const struct hm_value *params, unsigned threads);
+    /** Processes that the workload starts, each of which gets a CPU. NULL means 0. */
+    unsigned (*processes)(const struct hm_value *params);
+    /** Of a process workload: whether its processes use run->memory together, which then is a heap in
+     *  memory that forked processes share. Allocators that have none are skipped. */
+    bool shared_heap;
     /** Bytes of `run->shared`. NULL means 0. Main thread, before any setup(). */
     size_t (*shared_bytes)(const struct hm_value *params, unsigned threads);
     /** Draw the script and fill the heap to its starting state. Untimed, on the pinned thread.
@@ -123,7 +134,8 @@ struct hm_workload {
      *  @return 0 or ENOMEM, and the heap is still consistent */
     int (*prepare)(struct hm_run *run);
     /** Timed and hot. Do `units` units, continuing where the last call ended.
-     *  @return units done; fewer than asked means out of memory, with the heap still consistent */
+     *  @return units done; fewer than asked means out of memory, with the heap still consistent, unless
+     *  run->failed says what else it is */
     uint64_t (*run)(struct hm_run *run, uint64_t units);
     /** Untimed, after run(). Leaves the checksum as it is.
      *  @return NULL, or one line that says what broke */
@@ -141,9 +153,14 @@ struct hm_workload {
     const char *collector; /* of object workloads: its name */
 };
 
-/** Whether an allocator can make a difference to it. */
+/** Whether it works on a heap of its own process, whose space can be measured. */
 static inline bool hm_workload_has_heap(const struct hm_workload *workload) {
     return workload->kind == HM_WORKLOAD_HEAP || workload->kind == HM_WORKLOAD_OBJECT;
+}
+
+/** Whether an allocator can make a difference to it. */
+static inline bool hm_workload_uses_allocator(const struct hm_workload *workload) {
+    return hm_workload_has_heap(workload) || workload->shared_heap;
 }
 
 /* Put HM_WORKLOAD_VARIANT at the head of every descriptor. The build defines HM_SHAPE for files of

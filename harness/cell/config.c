@@ -8,15 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct option options[] = {
-    {"pass", required_argument, NULL, 'p'},      {"allocator", required_argument, NULL, 'a'},
-    {"collector", required_argument, NULL, 'c'}, {"workload", required_argument, NULL, 'w'},
-    {"cpus", required_argument, NULL, 'u'},      {"seed", required_argument, NULL, 's'},
-    {"units", required_argument, NULL, 'n'},     {"warmup", required_argument, NULL, 'm'},
-    {"spin", required_argument, NULL, 'i'},      {"nonce", required_argument, NULL, 'o'},
-    {"library", required_argument, NULL, 'l'},   {"gbench", required_argument, NULL, 'g'},
-    {"name", required_argument, NULL, 'N'},      {"plugin", required_argument, NULL, 'P'},
-    {"threading", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
+static const struct option options[] = {{"pass", required_argument, NULL, 'p'},
+                                        {"allocator", required_argument, NULL, 'a'},
+                                        {"collector", required_argument, NULL, 'c'},
+                                        {"workload", required_argument, NULL, 'w'},
+                                        {"cpus", required_argument, NULL, 'u'},
+                                        {"seed", required_argument, NULL, 's'},
+                                        {"units", required_argument, NULL, 'n'},
+                                        {"warmup", required_argument, NULL, 'm'},
+                                        {"spin", required_argument, NULL, 'i'},
+                                        {"nonce", required_argument, NULL, 'o'},
+                                        {"library", required_argument, NULL, 'l'},
+                                        {"gbench", required_argument, NULL, 'g'},
+                                        {"name", required_argument, NULL, 'N'},
+                                        {"plugin", required_argument, NULL, 'P'},
+                                        {"threading", required_argument, NULL, 't'},
+                                        {"process-cpus", required_argument, NULL, 'U'},
+                                        {NULL, 0, NULL, 0}};
 
 static int parse_pass(const char *text, enum hm_pass *out) {
     static const char *const names[] = {"calibrate", "time", "space"};
@@ -28,20 +36,20 @@ static int parse_pass(const char *text, enum hm_pass *out) {
     return EINVAL;
 }
 
-/* "0,1,-1": as many threads as there are items. */
-static int parse_cpus(const char *text, struct hm_cell_config *out) {
+/* "0,1,-1": as many threads, or processes, as there are items. */
+static int parse_cpus(const char *text, int **cpus, unsigned *count) {
     char *end;
     size_t room = 1;
     for (const char *at = text; *at; at++)
         room += *at == ',';
-    out->cpus = calloc(room, sizeof *out->cpus);
-    if (!out->cpus)
+    *cpus = calloc(room, sizeof **cpus);
+    if (!*cpus)
         return ENOMEM;
     for (const char *at = text;; at = end + 1) {
         long cpu = strtol(at, &end, 10);
         if (end == at || cpu < -1 || cpu > INT_MAX)
             return EINVAL;
-        out->cpus[out->threads++] = (int)cpu;
+        (*cpus)[(*count)++] = (int)cpu;
         if (*end != ',')
             return *end ? EINVAL : 0;
     }
@@ -69,7 +77,9 @@ static int parse_option(int option, const char *value, struct hm_cell_config *ou
     case 'w':
         return hm_workload_spec_parse(value, &out->workload, error);
     case 'u':
-        return out->cpus ? EINVAL : parse_cpus(value, out);
+        return out->cpus ? EINVAL : parse_cpus(value, &out->cpus, &out->threads);
+    case 'U':
+        return out->process_cpus ? EINVAL : parse_cpus(value, &out->process_cpus, &out->processes);
     case 's':
         return parse_count(value, &out->seed);
     case 'n':
@@ -112,12 +122,16 @@ int hm_cell_config_parse(int argc, char **argv, struct hm_cell_config *out,
         return hm_fail(
             error, EINVAL,
             "needs --allocator, --workload, --cpus and --nonce; 'heapmark run' calls it");
-    if ((out->workload.part->kind == HM_WORKLOAD_OBJECT) != out->has_collector)
+    const struct hm_workload *part = out->workload.part;
+    if ((part->kind == HM_WORKLOAD_OBJECT) != out->has_collector)
         return hm_fail(error, EINVAL, "--collector goes with object workloads");
+    if (out->processes != (part->processes ? part->processes(out->workload.params.values) : 0))
+        return hm_fail(error, EINVAL, "--process-cpus has a CPU for each process of the workload");
     return 0;
 }
 
 void hm_cell_config_free(struct hm_cell_config *config) {
     free(config->cpus);
-    config->cpus = NULL;
+    free(config->process_cpus);
+    config->cpus = config->process_cpus = NULL;
 }

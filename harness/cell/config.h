@@ -23,7 +23,9 @@ struct hm_cell_config {
     enum hm_threading threading; /* of the collector's mutators */
     struct hm_workload_spec workload;
     unsigned threads;
-    int *cpus; /* one for each thread, -1 unpinned; owned */
+    int *cpus;          /* one for each thread, -1 unpinned; owned */
+    unsigned processes; /* that the workload starts */
+    int *process_cpus;  /* one for each of these; owned */
     uint64_t seed;
     uint64_t units;         /* timed; in the calibration: nanoseconds to reach */
     uint64_t warmup_units;  /* done before, on the same heap */

@@ -50,6 +50,7 @@ struct hm_engine {
     uint64_t timed_ns; /* of all runs since then */
     unsigned count;
     struct worker *workers;
+    int *process_pins;         /* where the workload's processes are, as they read it back */
     struct hm_proc_usage used; /* in all timed steps of the last run */
 };
 
@@ -63,6 +64,14 @@ static void fail(struct worker *w, const char *status, const char *what, int cod
     w->failed = status;
     w->what = what;
     w->code = code;
+}
+
+/* What the workload itself says of a failure comes before what we make of it. */
+static void fail_in_work(struct worker *w, const char *status, const char *what, int code) {
+    if (w->run.failed)
+        fail(w, "invalid", w->run.failed, 0);
+    else
+        fail(w, status, what, code);
 }
 
 static void *work(void *arg) {
@@ -164,7 +173,7 @@ static void step_set_up(struct worker *w) {
         bad = e->workload->setup(&w->run);
     end_turn(w);
     if (bad)
-        fail(w, bad == ENOMEM ? "oom" : "invalid", "the workload's set-up", bad);
+        fail_in_work(w, bad == ENOMEM ? "oom" : "invalid", "the workload's set-up", bad);
 }
 
 static void step_prepare(struct worker *w) {
@@ -193,7 +202,7 @@ static void step_warm_up(struct worker *w) {
         ;
     begin_turn(w);
     if (c->warmup_units && !warm_up(w, c->warmup_units))
-        fail(w, "oom", "memory ran out while warming up", 0);
+        fail_in_work(w, "oom", "memory ran out while warming up", 0);
     end_turn(w);
     w->run.checksum = 0;
 }
@@ -207,6 +216,8 @@ static void step_run(struct worker *w) {
     w->end_ns = hm_engine_now_ns();
     w->busy_ns += w->end_ns - w->begin_ns;
     w->units_done += done;
+    if (w->run.failed)
+        fail(w, "invalid", w->run.failed, 0);
 }
 
 static void step_measure(struct worker *w) {
@@ -281,6 +292,8 @@ static void init_worker(struct hm_engine *e, unsigned i, void *shared) {
                              .together = c->has_collector && c->threading != HM_ISOLATED,
                              .shared = shared,
                              .cpus = c->cpus,
+                             .process_cpus = c->process_cpus,
+                             .process_pins = e->process_pins,
                              .enter = enter_own_thread,
                              .leave = leave_own_thread};
     if (c->has_collector && hm_pauses_open(&w->pauses))
@@ -297,6 +310,18 @@ static void *map_shared(const struct hm_cell_config *c) {
     return shared;
 }
 
+/* Behind those of the threads. */
+static void tell_process_pins(const struct hm_engine *e) {
+    for (unsigned i = 0; i < e->config->processes; i++) {
+        int asked = e->config->process_cpus[i];
+        int found = e->process_pins[i];
+        if (asked >= 0 && found != asked)
+            hm_tell("pin %u %d failed:process", e->count + i, asked);
+        else
+            hm_tell("pin %u %d %d", e->count + i, asked, found);
+    }
+}
+
 struct hm_engine *hm_engine_start(const struct hm_cell_config *config) {
     static struct hm_engine engine;
     struct hm_engine *e = &engine;
@@ -305,7 +330,8 @@ struct hm_engine *hm_engine_start(const struct hm_cell_config *config) {
     e->count = config->threads;
     e->ops_per_unit = part->ops_per_unit ? part->ops_per_unit(config->workload.params.values) : 1;
     e->workers = hm_scratch(e->count * sizeof *e->workers);
-    if (!e->workers)
+    e->process_pins = hm_scratch((config->processes + 1) * sizeof *e->process_pins);
+    if (!e->workers || !e->process_pins)
         hm_tell_failure("oom", "no memory for the threads");
     void *shared = map_shared(config);
     pthread_barrier_init(&e->barrier, NULL, e->count);
@@ -324,6 +350,7 @@ struct hm_engine *hm_engine_start(const struct hm_cell_config *config) {
     hm_mutators_open(config->threading);
     do_step(e, step_open);
     do_step(e, step_set_up);
+    tell_process_pins(e);
     return e;
 }
 

@@ -65,14 +65,14 @@ __attribute__((format(printf, 2, 3))) static void add_word(struct words *w, cons
     w->used += (size_t)length + 1;
 }
 
-static void add_cpus(struct words *w, const struct hm_group *group) {
+static void add_cpus(struct words *w, const char *option, const int *cpus, unsigned count) {
     char *text = NULL;
     size_t bytes = 0;
     FILE *out = open_memstream(&text, &bytes);
-    for (unsigned i = 0; out && i < group->threads; i++)
-        fprintf(out, "%s%d", i ? "," : "", group->cpus[i]);
-    if (out && fclose(out) == 0)
-        add_word(w, "--cpus=%s", text);
+    for (unsigned i = 0; out && i < count; i++)
+        fprintf(out, "%s%d", i ? "," : "", cpus[i]);
+    if (out && fclose(out) == 0 && count)
+        add_word(w, "--%s=%s", option, text);
     free(text);
 }
 
@@ -89,7 +89,8 @@ static void build_argv(const struct hm_spawn *s, const char *nonce, struct words
         add_word(w, "--collector=%s", cell->collector->spec.text);
     add_word(w, "--threading=%s", hm_threading_name(s->plan->threading));
     add_word(w, "--workload=%s", cell->group->workload->spec.text);
-    add_cpus(w, cell->group);
+    add_cpus(w, "cpus", cell->group->cpus, cell->group->threads);
+    add_cpus(w, "process-cpus", cell->group->process_cpus, cell->group->processes);
     add_word(w, "--seed=%" PRIu64, s->plan->seed);
     add_word(w, "--units=%" PRIu64, s->units);
     add_word(w, "--warmup=%" PRIu64, s->warmup_units);

@@ -312,6 +312,25 @@ static int add_object_cells(struct builder *b, struct hm_group *group, const str
     return bad ? bad : add_controls(b, group, l, l->collectors[0]);
 }
 
+/* Allocators whose heap processes can share come first: the baseline is one of them, if there is any. */
+static int add_shared_heap_cells(struct builder *b, struct hm_group *group, const struct lists *l) {
+    struct hm_arm *again;
+    struct hm_arm *baseline = NULL;
+    int bad = 0;
+    for (int shared = 1; shared >= 0; shared--)
+        for (size_t a = 0; !bad && a < l->arm_count; a++) {
+            if (hm_allocator_spec_shared(&l->arms[a]->spec) != (bool)shared)
+                continue;
+            if (shared && !baseline)
+                baseline = l->arms[a];
+            bad = add_cell(b, group, l->arms[a], NULL, group->first);
+        }
+    if (bad || !baseline)
+        return bad;
+    bad = take_again(b, baseline, &again);
+    return bad ? bad : add_cell(b, group, again, NULL, group->first);
+}
+
 /* Neither allocators nor collectors: one cell, and its A/A arm. */
 static int add_cells_without_heap(struct builder *b, struct hm_group *group) {
     struct hm_arm *arm;
@@ -326,10 +345,31 @@ static int add_cells_without_heap(struct builder *b, struct hm_group *group) {
 
 static int add_cells(struct builder *b, struct hm_group *group, const struct lists *l) {
     const struct hm_workload *part = group->workload->spec.part;
-    if (!hm_workload_has_heap(part))
+    if (!hm_workload_uses_allocator(part))
         return add_cells_without_heap(b, group);
+    if (part->shared_heap)
+        return add_shared_heap_cells(b, group, l);
     return part->kind == HM_WORKLOAD_OBJECT ? add_object_cells(b, group, l)
                                             : add_heap_cells(b, group, l);
+}
+
+/* Where the group's threads run, and the processes that its workload starts. */
+static int place_group(struct builder *b, struct hm_group *group) {
+    const struct hm_workload_spec *w = &group->workload->spec;
+    const enum hm_pin pin = b->plan->pin;
+    group->processes = w->part->processes ? w->part->processes(w->params.values) : 0;
+    group->cpus = calloc(group->threads, sizeof *group->cpus);
+    group->process_cpus = calloc(group->processes + 1, sizeof *group->process_cpus);
+    if (!group->cpus || !group->process_cpus)
+        return out_of_memory(b);
+    int bad =
+        hm_topology_place(b->topology, pin, group->threads, group->cpus, &group->oversubscribed);
+    if (!bad && group->processes)
+        bad = hm_topology_place(b->topology, pin, group->processes, group->process_cpus,
+                                &group->oversubscribed);
+    return bad ? hm_fail(b->error, bad, "can not place %u threads and %u processes: %s",
+                         group->threads, group->processes, strerror(bad))
+               : 0;
 }
 
 static int add_group(struct builder *b, const struct lists *l, struct hm_workload_arm *workload,
@@ -340,16 +380,13 @@ static int add_group(struct builder *b, const struct lists *l, struct hm_workloa
             return hm_fail(b->error, EINVAL, "workload '%s' at %u threads stands in two matrices",
                            workload->label, threads);
     struct hm_group *group = append(&plan->groups, &plan->group_count, sizeof *group);
-    if (!group || !(group->cpus = calloc(threads, sizeof *group->cpus)))
+    if (!group)
         return out_of_memory(b);
     group->workload = workload;
     group->threads = threads;
     group->first = plan->cell_count;
-    int bad =
-        hm_topology_place(b->topology, plan->pin, threads, group->cpus, &group->oversubscribed);
-    if (bad)
-        return hm_fail(b->error, bad, "can not place %u threads: %s", threads, strerror(bad));
-    return add_cells(b, group, l);
+    int bad = place_group(b, group);
+    return bad ? bad : add_cells(b, group, l);
 }
 
 static int add_matrix(struct builder *b, const struct hm_matrix *m) {
@@ -455,6 +492,7 @@ void hm_plan_free(struct hm_plan *plan) {
         free(plan->workloads[i]);
     for (size_t i = 0; i < plan->group_count; i++) {
         free(plan->groups[i]->cpus);
+        free(plan->groups[i]->process_cpus);
         free(plan->groups[i]);
     }
     free(plan->collectors);

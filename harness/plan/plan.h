@@ -7,7 +7,8 @@
  * two is noise
  *
  * A workload without a heap is compared with nothing: its group is one cell and its A/A arm, whatever
- * allocators and collectors the matrix names.
+ * allocators and collectors the matrix names. One of processes on a shared heap is compared over
+ * allocators; there are no floor rows, which have no such heap.
  *
  * Invariants: a group's cells are consecutive; its first cell is the baseline of the group; every
  * other cell names the cell that it is compared with. */
@@ -51,7 +52,11 @@ struct hm_workload_arm {
 struct hm_group {
     struct hm_workload_arm *workload;
     unsigned threads;
-    int *cpus; /* one for each thread, -1 where unpinned */
+    int *cpus;          /* one for each thread, -1 where unpinned */
+    unsigned processes; /* that the workload starts */
+    int *
+        process_cpus; /* one for each of these; as they begin anew, the first is the first thread's,
+                           which waits while they work */
     bool oversubscribed;
     size_t first; /* index of its first cell */
     size_t count;

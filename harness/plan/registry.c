@@ -104,7 +104,7 @@ const struct hm_workload *hm_workload_variant(const char *name, int shape, const
         if (all[i]->kind == HM_WORKLOAD_OBJECT && collector &&
             strcmp(all[i]->collector, collector) == 0)
             return all[i];
-        if (!hm_workload_has_heap(all[i]))
+        if (!hm_workload_has_heap(all[i])) /* one variant, whatever it runs on */
             return all[i];
     }
     return NULL;

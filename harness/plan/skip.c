@@ -65,9 +65,18 @@ void hm_plan_say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
     const struct hm_arm *arm = cell->arm;
     if (arm->missing[0])
         snprintf(cell->skip, sizeof cell->skip, "%s", arm->missing);
+    else if (g->processes && g->threads > 1)
+        snprintf(cell->skip, sizeof cell->skip,
+                 "%s works in processes, not threads: its parameters say in how many", w->name);
     else if (w->max_threads && g->threads > w->max_threads)
         snprintf(cell->skip, sizeof cell->skip, "%s runs on at most %u threads", w->name,
                  w->max_threads);
+    else if (w->shared_heap && !hm_allocator_spec_shared(&arm->spec))
+        snprintf(cell->skip, sizeof cell->skip,
+                 "%s needs a heap in shared memory: first-fit:backing=shared", w->name);
+    else if (!plan->time_pass && w->shared_heap)
+        snprintf(cell->skip, sizeof cell->skip,
+                 "%s: the space of a heap of several processes is not measured", w->name);
     else if (!plan->time_pass && !hm_workload_has_heap(w))
         snprintf(cell->skip, sizeof cell->skip, "%s has no heap, and so no space to measure",
                  w->name);

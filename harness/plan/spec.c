@@ -199,6 +199,26 @@ const char *hm_allocator_alone_why(const struct hm_allocator *alone) {
     return alone->caps & HM_CAP_THREADS ? " with these parameters" : "";
 }
 
+/* Whether a parameter of a part, a choice, has this word. */
+static bool has_word(const struct hm_param *table, const struct hm_params *params, const char *name,
+                     const char *word) {
+    char chosen[HM_SPEC_BYTES];
+    for (size_t i = 0; table && table[i].name; i++) {
+        if (table[i].kind != HM_PARAM_CHOICE || strcmp(table[i].name, name) != 0)
+            continue;
+        choice_word(table[i].choices, params->values[i].number, chosen, sizeof chosen);
+        return strcmp(chosen, word) == 0;
+    }
+    return false;
+}
+
+bool hm_allocator_spec_shared(const struct hm_allocator_spec *spec) {
+    const struct hm_allocator *part = spec->parts[0];
+    return spec->count == 1 && (part->caps & HM_CAP_SHARED) &&
+           has_word(part->params, &spec->params[0], "backing", "shared") &&
+           !has_word(part->params, &spec->params[0], "lock", "none");
+}
+
 /* Whether "key=" chooses among a collector's variants. */
 static bool chooses_variant(const struct hm_collector *part, const char *setting) {
     size_t count, length = strcspn(setting, "=") + 1;

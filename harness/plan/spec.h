@@ -54,6 +54,10 @@ const struct hm_allocator *hm_allocator_spec_alone(const struct hm_allocator_spe
 /** What to put behind its name: whether its parameters are why. Static storage. */
 const char *hm_allocator_alone_why(const struct hm_allocator *alone);
 
+/** Whether processes that are forked while it is open can use one heap of it together: one part alone, as
+ *  a layer keeps what it knows in each process's own memory. */
+bool hm_allocator_spec_shared(const struct hm_allocator_spec *spec);
+
 /** Write all parameters as `key=value:key=value`, defaults included; "-" when there are none. */
 void hm_params_format(const struct hm_param *table, const struct hm_params *params, char *out,
                       size_t size);
