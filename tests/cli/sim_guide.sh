@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the guides show is what heapmark answers: their scripts are the files that they name, and their
-# commands have the output that stands below them.
+# commands have the output that stands below them. What was measured is shown as `text`.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 mkdir bin
