@@ -106,7 +106,7 @@ static int set_in_matrix(struct hm_request *request, const char *name, const cha
     struct hm_matrix *matrix = NULL;
     int bad = find_matrix(request, name, &matrix, error);
     if (!bad)
-        bad = hm_matrix_set(matrix, key, value);
+        bad = hm_matrix_extend(matrix, key, value);
     if (bad == ENOENT)
         return hm_fail(
             error, EINVAL,

@@ -46,16 +46,39 @@ static int replace(char **field, const char *value) {
     return 0;
 }
 
+/* @return the list of that name, or NULL */
+static char **list_of(struct hm_matrix *matrix, const char *key) {
+    const struct {
+        const char *key;
+        char **list;
+    } lists[] = {{"allocators", &matrix->allocators},
+                 {"collectors", &matrix->collectors},
+                 {"workloads", &matrix->workloads},
+                 {"threads", &matrix->threads}};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        if (strcmp(lists[i].key, key) == 0)
+            return lists[i].list;
+    return NULL;
+}
+
 int hm_matrix_set(struct hm_matrix *matrix, const char *key, const char *value) {
-    if (strcmp(key, "allocators") == 0)
-        return replace(&matrix->allocators, value);
-    if (strcmp(key, "collectors") == 0)
-        return replace(&matrix->collectors, value);
-    if (strcmp(key, "workloads") == 0)
-        return replace(&matrix->workloads, value);
-    if (strcmp(key, "threads") == 0)
-        return replace(&matrix->threads, value);
-    return ENOENT;
+    char **list = list_of(matrix, key);
+    return list ? replace(list, value) : ENOENT;
+}
+
+int hm_matrix_extend(struct hm_matrix *matrix, const char *key, const char *value) {
+    char **list = list_of(matrix, key);
+    if (!list || !*list)
+        return hm_matrix_set(matrix, key, value);
+    size_t length = strlen(*list);
+    while (length > 0 && strchr(", \t", (*list)[length - 1])) /* a list that says it goes on */
+        length--;
+    char *joined = NULL;
+    if (asprintf(&joined, "%.*s, %s", (int)length, *list, value) < 0)
+        return ENOMEM;
+    free(*list);
+    *list = joined;
+    return 0;
 }
 
 static int set_rounds(struct hm_request *request, const char *value, struct hm_error *error) {

@@ -62,6 +62,8 @@ void hm_request_free(struct hm_request *request);
 int hm_request_set(struct hm_request *request, const char *key, const char *value,
                    struct hm_error *error);
 int hm_matrix_set(struct hm_matrix *matrix, const char *key, const char *value);
+/** As hm_matrix_set, but a list that is there already goes on with `value`. @return 0, ENOENT or ENOMEM */
+int hm_matrix_extend(struct hm_matrix *matrix, const char *key, const char *value);
 
 /** Read a job file (INI) into the request. @return 0, or an errno with a line that has the file's
  *  name and the line's number */

@@ -209,6 +209,22 @@ static void test_job_file_names_configurations_with_their_environment(void **sta
     unlink(path);
 }
 
+static void test_list_of_a_job_file_goes_on_in_further_lines(void **state) {
+    struct hm_request request;
+    struct hm_error error = {""};
+    const char *path = job_file("[matrix a]\nworkloads = churn, batch,\n  pairs\n  trees\n"
+                                "threads = 1\nthreads = 2\n");
+    (void)state;
+    hm_request_init(&request);
+    assert_int_equal(hm_job_read(&request, path, &error), 0);
+    assert_string_equal(request.matrices[0].workloads, "churn, batch, pairs, trees");
+    assert_string_equal(request.matrices[0].threads, "1, 2");
+    assert_int_equal(hm_matrix_set(&request.matrices[0], "threads", "4"), 0);
+    assert_string_equal(request.matrices[0].threads, "4");
+    hm_request_free(&request);
+    unlink(path);
+}
+
 static void test_broken_job_files_are_refused_with_the_line(void **state) {
     (void)state;
     assert_job_refused("[run]\nrounds = 7\nnonsense\n", ":3:");
@@ -247,6 +263,7 @@ int main(void) {
         cmocka_unit_test(test_overlong_spec_is_refused),
         cmocka_unit_test(test_all_parameters_are_printed_and_read_again),
         cmocka_unit_test(test_job_file_names_configurations_with_their_environment),
+        cmocka_unit_test(test_list_of_a_job_file_goes_on_in_further_lines),
         cmocka_unit_test(test_broken_job_files_are_refused_with_the_line),
         cmocka_unit_test(test_missing_job_file_is_told),
     };
