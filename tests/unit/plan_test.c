@@ -112,6 +112,53 @@ static void test_workload_without_heap_has_one_cell_and_its_again(void **state) 
     hm_plan_free(p);
 }
 
+static void test_heap_of_several_processes_is_compared_over_those_that_can_be_shared(void **state) {
+    (void)state;
+    struct hm_plan *p =
+        plan_of("system,first-fit,first-fit:backing=shared,"
+                "first-fit:backing=shared:lock=none,traced+first-fit:backing=shared,"
+                "first-fit:backing=shared:index=bitmap",
+                "none", "shm-heap", "1");
+    const struct hm_cell *first = &p->cells[0];
+    assert_string_equal(first->id, "shm-heap/first-fit:backing=shared/-/t1/core");
+    assert_compared_with(p, "shm-heap/first-fit:backing=shared#2/-/t1/core", first->id);
+    assert_compared_with(p, "shm-heap/first-fit:backing=shared:index=bitmap/-/t1/core", first->id);
+    assert_int_equal(p->cell_count, 6 + 1);
+    int skipped = 0;
+    for (size_t i = 0; i < p->cell_count; i++) {
+        bool is_shared = !strstr(p->cells[i].id, "traced") &&
+                         !strstr(p->cells[i].id, "lock=none") &&
+                         strstr(p->cells[i].id, "backing=shared");
+        assert_int_equal(p->cells[i].skip[0] == '\0', is_shared);
+        skipped += strstr(p->cells[i].skip, "first-fit:backing=shared") != NULL;
+    }
+    assert_int_equal(skipped, 4);
+    assert_int_equal(hm_group_rounds(p, first->group, HM_PASS_SPACE), 0);
+    hm_plan_free(p);
+    p = plan_of("system", NULL, "shm-heap", "1");
+    assert_int_equal(p->cell_count, 1);
+    assert_int_not_equal(p->cells[0].skip[0], 0);
+    hm_plan_free(p);
+}
+
+/* The cell's own thread waits while they work. */
+static void test_processes_have_cpus_of_their_own(void **state) {
+    (void)state;
+    struct hm_plan *p =
+        plan_of("system", NULL, "shm-counter:processes=4,manager:processes=4", "1,2");
+    const struct hm_group *g = cell(p, "shm-counter:processes=4/-/-/t1/core")->group;
+    assert_int_equal(g->processes, 4);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(g->process_cpus[i], i);
+    assert_int_equal(g->cpus[0], 0);
+    assert_false(g->oversubscribed);
+    g = cell(p, "manager:processes=4/-/-/t1/core")->group;
+    assert_int_equal(g->processes, 5);
+    assert_true(g->oversubscribed);
+    assert_non_null(strstr(cell(p, "manager:processes=4/-/-/t2/core")->skip, "processes"));
+    hm_plan_free(p);
+}
+
 static void test_floor_that_is_asked_for_stands_once(void **state) {
     (void)state;
     struct hm_plan *p = plan_of("system,floor", NULL, "churn", "1");
@@ -193,6 +240,8 @@ int main(void) {
         cmocka_unit_test(test_first_allocator_is_the_baseline),
         cmocka_unit_test(test_allocators_are_compared_under_the_same_collector),
         cmocka_unit_test(test_workload_without_heap_has_one_cell_and_its_again),
+        cmocka_unit_test(test_heap_of_several_processes_is_compared_over_those_that_can_be_shared),
+        cmocka_unit_test(test_processes_have_cpus_of_their_own),
         cmocka_unit_test(test_floor_that_is_asked_for_stands_once),
         cmocka_unit_test(test_more_threads_than_cores_are_labelled),
         cmocka_unit_test(test_a_path_is_labelled_by_its_file),

@@ -110,11 +110,11 @@ struct share {
 
 /* The body of the segment. */
 struct shared {
-    pthread_mutex_t mutex;
+    uint64_t numbers[1 + ELEMENTS_MAX]; /* the value, then the array */
+    _Alignas(HM_SPIN_APART) pthread_mutex_t mutex;
     sem_t semaphore;
     unsigned holder; /* who was the last inside; of the mutex only */
     uint64_t repairs;
-    _Alignas(HM_SPIN_APART) uint64_t numbers[1 + ELEMENTS_MAX]; /* the value, then the array */
     struct share shares[HM_CREW_MAX];
 };
 
