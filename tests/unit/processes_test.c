@@ -333,7 +333,7 @@ static void test_death_of_any_member_ends_the_run_and_is_told(void **state) {
     } deaths[] = {
         {"shm-counter", 1, SIGKILL, "process 1 of 2 died: killed by signal 9"},
         {"shm-counter:lock=semaphore", 0, SIGTERM, "process 0 of 2 died: killed by signal 15"},
-        {"shm-counter:lock=atomic", 0, SIGSEGV, "process 0 of 2 died"},
+        {"shm-counter:lock=atomic", 0, SIGHUP, "process 0 of 2 died: killed by signal 1 "},
         {"shm-heap:processes=3", 2, SIGKILL, "process 2 of 3 died: killed by signal 9"},
         {"manager", 0, SIGKILL, "process 0 of 3 died: killed by signal 9"},
         {"manager", 2, SIGKILL, "server"}, /* "does not answer any more", or as above */
@@ -351,6 +351,18 @@ static void test_death_of_any_member_ends_the_run_and_is_told(void **state) {
         assert_int_equal(waitpid(killer, NULL, 0), killer);
         close_cell(&cell);
     }
+}
+
+/* The engine reads why when all of the workload's memory is gone. */
+static void test_member_that_dies_before_the_first_turn_is_told(void **state) {
+    (void)state;
+    struct cell cell;
+    setenv("HM_TEST_MEMBER_FAILS", "1", 1);
+    assert_int_not_equal(try_cell(&cell, "shm-counter", "system"), 0);
+    unsetenv("HM_TEST_MEMBER_FAILS");
+    assert_non_null(cell.run.failed);
+    assert_non_null(strstr(cell.run.failed, "of 2 died: exit status 9"));
+    hm_memory_stack_close(&cell.memory);
 }
 
 /* The cell is killed in the middle of its work; its members become ours, as their next of kin. */
@@ -412,6 +424,8 @@ static void test_parameters_that_contradict_each_other_are_refused(void **state)
 static int be_member(char **argv) {
     int fd = -1;
     unsigned index = 0;
+    if (getenv("HM_TEST_MEMBER_FAILS"))
+        return 9;
     if (sscanf(argv[2], "--segment=%d", &fd) != 1 || sscanf(argv[3], "--index=%u", &index) != 1)
         return 2;
     return hm_crew_serve(fd, index);
@@ -432,6 +446,7 @@ int main(int argc, char **argv) {
         TEST(test_full_heap_ends_the_run_with_what_was_done),
         TEST(test_process_killed_inside_the_lock_is_outlived),
         TEST(test_death_of_any_member_ends_the_run_and_is_told),
+        TEST(test_member_that_dies_before_the_first_turn_is_told),
         TEST(test_members_do_not_outlive_their_cell),
         TEST(test_segment_has_no_name),
         TEST(test_parameters_that_contradict_each_other_are_refused),

@@ -262,20 +262,26 @@ __attribute__((noreturn)) static void become(const struct hm_crew *crew, struct 
 
 /* ---- The cell's side ---- */
 
+/* run->failed points here, and is read when the crew is gone. There is one cell in a process. */
+static char failure[128];
+
 static int give_up(struct hm_crew *crew, struct hm_run *run, const char *what, int code) {
-    snprintf(crew->line, sizeof crew->line, "%s: %s", what, strerror(code));
-    run->failed = crew->line;
+    snprintf(failure, sizeof failure, "%s: %s", what, strerror(code));
+    run->failed = failure;
+    crew->has_failed = true;
     return code;
 }
 
 static void say_death(struct hm_crew *crew, struct hm_run *run, unsigned index, int status) {
+    size_t used =
+        (size_t)snprintf(failure, sizeof failure, "process %u of %u died: ", index, crew->members);
     if (WIFSIGNALED(status))
-        snprintf(crew->line, sizeof crew->line, "process %u of %u died: killed by signal %d (%s)",
-                 index, crew->members, WTERMSIG(status), strsignal(WTERMSIG(status)));
+        snprintf(failure + used, sizeof failure - used, "killed by signal %d (%s)",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
     else
-        snprintf(crew->line, sizeof crew->line, "process %u of %u died: exit status %d", index,
-                 crew->members, WEXITSTATUS(status));
-    run->failed = crew->line;
+        snprintf(failure + used, sizeof failure - used, "exit status %d", WEXITSTATUS(status));
+    run->failed = failure;
+    crew->has_failed = true;
 }
 
 /* @return whether a member has died that had not left before */
@@ -375,7 +381,7 @@ void hm_crew_close(struct hm_crew *crew) {
     uint64_t until_ns = hm_clock_ns() + END_NS;
     for (unsigned i = 0; i < crew->members; i++)
         if (crew->pids[i])
-            end_member(crew->pids[i], crew->line[0] ? 0 : until_ns);
+            end_member(crew->pids[i], crew->has_failed ? 0 : until_ns);
     munmap(crew->head, crew->head->bytes);
     close(crew->fd);
 }

@@ -87,7 +87,7 @@ struct hm_crew {
     int fd; /* -1: there is no segment */
     unsigned members;
     pid_t pids[HM_CREW_MAX]; /* 0: it has been reaped */
-    char line[128];          /* run->failed points here */
+    bool has_failed;
 };
 
 /** Make the segment, with members still to come. @param crew zeroed  @param part has a job of its name

@@ -121,11 +121,11 @@ static uint64_t ops_per_unit(const struct hm_value *values) {
 
 /* The ends of pair i. */
 static int *client_end(struct hm_crew_head *head, unsigned i) {
-    return &head->fds[2 * i];
+    return &head->fds[(size_t)2 * i];
 }
 
 static int *server_end(struct hm_crew_head *head, unsigned i) {
-    return &head->fds[2 * i + 1];
+    return &head->fds[(size_t)2 * i + 1];
 }
 
 /* ---- The server ---- */

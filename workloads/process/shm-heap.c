@@ -31,7 +31,6 @@ enum {
 enum {
     LANE_BLOCKS = 64,
     SIZES = 4096, /* in each process's script */
-    WORD = sizeof(uint64_t),
 };
 
 static const struct hm_param params[] = {
@@ -146,7 +145,7 @@ static uint64_t ops_per_unit(const struct hm_value *values) {
 static void stamp(word *block, uint64_t bytes, uint64_t token) {
     block[0] = bytes;
     block[1] = token;
-    for (uint64_t i = 2; i < bytes / WORD; i++)
+    for (uint64_t i = 2; i < bytes / sizeof(word); i++)
         block[i] = token + i * bytes;
 }
 
@@ -154,9 +153,9 @@ static bool is_stamped(const word *block) {
     uint64_t bytes = block[0];
     uint64_t token = block[1];
     uint64_t wrong = 0;
-    if (bytes < 2 * WORD || bytes > 1 << 20)
+    if (bytes < 2 * sizeof(word) || bytes > 1 << 20)
         return false;
-    for (uint64_t i = 2; i < bytes / WORD; i++)
+    for (uint64_t i = 2; i < bytes / sizeof(word); i++)
         wrong |= block[i] ^ (token + i * bytes);
     return !wrong;
 }
@@ -210,7 +209,7 @@ static bool allocate(struct worker *w) {
     if (!block)
         return false;
     uint64_t token = hm_random_next(&w->tokens);
-    stamp(block, bytes & ~(uint64_t)(WORD - 1), token);
+    stamp(block, bytes & ~(uint64_t)(sizeof(word) - 1), token);
     w->part->allocated++;
     w->part->tokens_out += token;
     hand_over(w, (char *)block - w->anchor);
