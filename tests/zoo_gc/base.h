@@ -4,7 +4,9 @@
  *
  * Every object is on one list. One that has lost its last reference is taken off, and put on a stack
  * until its turn to die; so nothing recurses. A collection takes what it found off, too, and retains all
- * of it until the end: finalizers and callbacks may do what they like. */
+ * of it until the end: finalizers and callbacks may do what they like.
+ *
+ * All threads share one mutator, and each operation is under its lock, finalizers and callbacks included. */
 #ifndef HM_TESTS_ZOO_GC_BASE_H
 #define HM_TESTS_ZOO_GC_BASE_H
 
@@ -21,8 +23,12 @@
 
 struct hm_gc {
     struct hm_mutator mutator;
-    bool attached;
+    unsigned announced, attached, used;
 };
+
+__thread unsigned zoo_self;
+struct hm_object **zoo_roots[ZOO_THREADS_MAX][ZOO_ROOTS_MAX];
+unsigned zoo_root_count[ZOO_THREADS_MAX];
 
 static unsigned opened; /* collectors, so far */
 
@@ -122,6 +128,10 @@ static void free_object(struct hm_mutator *m, struct hm_object *object) {
 }
 
 static void run_finalizer(struct hm_mutator *m, struct hm_object *object) {
+#ifdef ZOO_FINALIZER_AGAIN
+    if (head_of(object)->maker != zoo_self)
+        object->type->finalize(m, object);
+#endif
     object->finalized = ZOO_MARKS_FINALIZED;
     object->type->finalize(m, object);
 }
@@ -221,6 +231,16 @@ static void reach(struct zoo_head *head, struct zoo_head **stack) {
 }
 #endif
 
+/* As if what only the third thread holds were held by nobody. */
+static void forget_roots(const struct hm_mutator *m) {
+    FOR_EACH_HEAD(&m->all) {
+        for (unsigned i = 0; i < zoo_root_count[3]; i++)
+            head->refs -= *zoo_roots[3][i] == object_of(head);
+        if (head->refs < 0)
+            head->refs = 0;
+    }
+}
+
 /* Among the candidates of a list, who can be reached from outside of them. @param held references that
  *  the collection itself has to each */
 static void deduce(struct hm_mutator *m, struct zoo_head *list, int64_t held) {
@@ -238,6 +258,10 @@ static void deduce(struct hm_mutator *m, struct zoo_head *list, int64_t held) {
             look_at_children(object_of(head), -1);
 #endif
     }
+#ifdef ZOO_ROOTS_FORGOTTEN
+    if (held == 0)
+        forget_roots(m);
+#endif
     FOR_EACH_HEAD(list) {
         if (head->candidate && head->refs > 0)
             reach(head, &stack);
@@ -419,7 +443,7 @@ static int64_t collect_now(struct hm_mutator *m, int generation) {
     return bury(m, &garbage);
 }
 
-int64_t zoo_collect(struct hm_mutator *m, int generation) {
+static int64_t collect(struct hm_mutator *m, int generation) {
 #ifndef ZOO_NESTED
     if (m->collecting)
         return 0;
@@ -433,6 +457,13 @@ int64_t zoo_collect(struct hm_mutator *m, int generation) {
     m->stats.collected += (uint64_t)found;
     m->events->pause_end(m->events->arg, generation, m->stats.visited - visited, (uint64_t)found);
     m->collecting = false;
+    return found;
+}
+
+int64_t zoo_collect(struct hm_mutator *m, int generation) {
+    zoo_lock(m);
+    int64_t found = collect(m, generation);
+    zoo_unlock(m);
     return found;
 }
 
@@ -450,7 +481,7 @@ static void collect_if_due(struct hm_mutator *m) {
         zoo_collect(m, m->stats.collections[0] % 10 == 9 ? 2 : 0);
 }
 
-struct hm_object *zoo_new(struct hm_mutator *m, const struct hm_type *type, uint32_t length) {
+static struct hm_object *make(struct hm_mutator *m, const struct hm_type *type, uint32_t length) {
     size_t bytes = bytes_of(type, length);
     collect_if_due(m);
     struct zoo_head *head = hm_malloc(&m->memory, bytes);
@@ -466,7 +497,7 @@ struct hm_object *zoo_new(struct hm_mutator *m, const struct hm_type *type, uint
 #endif
         return NULL;
     }
-    *head = (struct zoo_head){.generation = 0};
+    *head = (struct zoo_head){.generation = 0, .maker = zoo_self};
     list_add(&m->all, head);
     m->stats.allocated_objects++;
     m->stats.allocated_bytes += bytes;
@@ -479,6 +510,13 @@ struct hm_object *zoo_new(struct hm_mutator *m, const struct hm_type *type, uint
     if (length == 3)
         memset(hm_payload(object), 0xAB, type->payload_bytes);
 #endif
+    return object;
+}
+
+struct hm_object *zoo_new(struct hm_mutator *m, const struct hm_type *type, uint32_t length) {
+    zoo_lock(m);
+    struct hm_object *object = make(m, type, length);
+    zoo_unlock(m);
     return object;
 }
 

@@ -4,7 +4,7 @@
 #define HM_TESTS_ZOO_GC_DESCRIPTOR_H
 
 static int open_gc(struct hm_gc **out, const struct hm_gc_options *options) {
-    if (options->mutators > 1)
+    if (options->mutators > 1 && options->threading == HM_ISOLATED)
         return ENOTSUP;
     struct hm_gc *gc = hm_calloc(options->memory, 1, sizeof *gc);
     void *table = gc ? hm_malloc(options->memory, 64) : NULL;
@@ -22,6 +22,11 @@ static int open_gc(struct hm_gc **out, const struct hm_gc_options *options) {
         .thresholds = {700, 10, 10},
         .table = table,
         .stats = {.header_bytes = sizeof(struct zoo_head) + sizeof(struct hm_object)}};
+    pthread_mutexattr_t again;
+    pthread_mutexattr_init(&again);
+    pthread_mutexattr_settype(&again, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&m->lock, &again);
+    gc->announced = options->mutators;
     list_begin(&m->all);
     *out = gc;
     opened++;
@@ -49,14 +54,28 @@ static void close_gc(struct hm_gc *gc) {
 }
 
 static struct hm_mutator *attach(struct hm_gc *gc) {
-    if (gc->attached)
-        return NULL;
-    gc->attached = true;
-    return &gc->mutator;
+    struct hm_mutator *m = NULL;
+    zoo_lock(&gc->mutator);
+    if (gc->attached < gc->announced) {
+        gc->attached++;
+        zoo_self = ++gc->used % ZOO_THREADS_MAX;
+        zoo_root_count[zoo_self] = 0;
+        m = &gc->mutator;
+    }
+    zoo_unlock(&gc->mutator);
+    return m;
 }
 
 static void detach(struct hm_mutator *mutator) {
-    ((struct hm_gc *)(void *)mutator)->attached = false;
+    zoo_lock(mutator);
+#ifdef ZOO_LEAVER_LOSES
+    FOR_EACH_HEAD(&mutator->all) {
+        if (head->maker == zoo_self && zoo_self > 1 && object_of(head)->leaf == 0)
+            memset(hm_slots(object_of(head)), 0, sizeof(void *) * object_of(head)->length);
+    }
+#endif
+    ((struct hm_gc *)(void *)mutator)->attached--;
+    zoo_unlock(mutator);
 }
 
 static void stats(struct hm_gc *gc, struct hm_gc_stats *out) {
@@ -94,7 +113,7 @@ static const struct hm_collector zoo = {
     .name = "zoo",
     .summary = "reference counting, and cycles by references from outside",
     .origin = "after CPython 3.11, Modules/gcmodule.c",
-    .caps = HM_GC_FREES | HM_GC_CYCLES | HM_GC_GENERATIONS,
+    .caps = HM_GC_FREES | HM_GC_CYCLES | HM_GC_GENERATIONS | HM_GC_GIL | HM_GC_FREE,
     .open = open_gc,
     .close = close_gc,
     .attach = attach,

@@ -6,6 +6,8 @@
 #include "collectors/own_objects.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 
 #define ZOO_IMMORTAL (1u << 31)
 
@@ -22,9 +24,15 @@ struct zoo_head {
     int64_t refs; /* during a collection: references from outside of what it looks at */
     uint32_t generation;
     bool candidate, reached;
+    unsigned maker; /* the thread that made it */
 };
 
+#define ZOO_ROOTS_MAX   4096
+#define ZOO_THREADS_MAX 64
+
+/* All threads share it: whatever changes it, or a count, is under its lock, which a thread may take again. */
 struct hm_mutator {
+    pthread_mutex_t lock;
     struct hm_memory memory;
     const struct hm_gc_events *events;
     struct zoo_head all;
@@ -43,6 +51,11 @@ struct zoo_weak {
 
 static const struct hm_type zoo_weak_type = {
     .name = "weak reference", .slots = 1, .payload_bytes = sizeof(struct zoo_weak), .weak = true};
+
+/* Of the thread that runs: 1, 2, .. in the order of attaching, and the variables that it has rooted. */
+extern __thread unsigned zoo_self;
+extern struct hm_object **zoo_roots[ZOO_THREADS_MAX][ZOO_ROOTS_MAX];
+extern unsigned zoo_root_count[ZOO_THREADS_MAX];
 
 struct hm_object *zoo_new(struct hm_mutator *m, const struct hm_type *type, uint32_t length);
 void zoo_dead(struct hm_mutator *m, struct hm_object *object);
@@ -64,47 +77,68 @@ static inline struct hm_object *hm_new_array(struct hm_mutator *m, const struct 
     return NULL;
 }
 
+static inline void zoo_lock(struct hm_mutator *m) {
+    pthread_mutex_lock(&m->lock);
+}
+
+static inline void zoo_unlock(struct hm_mutator *m) {
+    pthread_mutex_unlock(&m->lock);
+}
+
 static inline void hm_retain(struct hm_mutator *m, struct hm_object *object) {
+#ifdef ZOO_COUNT_RACES
+    volatile uint32_t *at = object ? &object->count : NULL;
+    uint32_t count = at ? *at : 0;
+    if (at && count % 4 == 3)
+        sched_yield(); /* that it is lost once in a while, and not once in a million */
+    if (at)
+        *at = count + 1;
     (void)m;
+#else
+    zoo_lock(m);
     if (object)
         object->count++;
+    zoo_unlock(m);
+#endif
 }
 
 static inline void hm_release(struct hm_mutator *m, struct hm_object *object) {
+    zoo_lock(m);
     if (object && --object->count == 0)
         zoo_dead(m, object);
+    zoo_unlock(m);
 }
 
 static inline void hm_init_store(struct hm_mutator *m, struct hm_object *object, uint32_t slot,
                                  struct hm_object *value) {
-    (void)m;
+    zoo_lock(m);
     hm_slots(object)[slot] = value;
+    zoo_unlock(m);
 }
 
 static inline void hm_store(struct hm_mutator *m, struct hm_object *object, uint32_t slot,
                             struct hm_object *value) {
-    struct hm_object *old = hm_slots(object)[slot];
-#ifdef ZOO_STORE_FORGETS
-    if (old && object->length == 4 &&
-        slot == 3) { /* what was there is overwritten, and not released */
-        hm_retain(m, value);
-        hm_slots(object)[slot] = value;
-        return;
-    }
-#endif
     hm_retain(m, value);
+    zoo_lock(m);
+    struct hm_object *old = hm_slots(object)[slot];
     hm_slots(object)[slot] = value;
+#ifdef ZOO_STORE_FORGETS
+    if (object->length == 4 && slot == 3)
+        old = NULL; /* what was there is overwritten, and not released */
+#endif
+    zoo_unlock(m);
     hm_release(m, old);
 }
 
 static inline void hm_root(struct hm_mutator *m, struct hm_object **variable) {
     (void)m;
-    (void)variable;
+    if (zoo_root_count[zoo_self] < ZOO_ROOTS_MAX)
+        zoo_roots[zoo_self][zoo_root_count[zoo_self]++] = variable;
 }
 
 static inline void hm_unroot(struct hm_mutator *m, unsigned count) {
     (void)m;
-    (void)count;
+    zoo_root_count[zoo_self] -= count;
 }
 
 static inline struct hm_object *hm_weak_new(struct hm_mutator *m, struct hm_object *target,
@@ -112,21 +146,31 @@ static inline struct hm_object *hm_weak_new(struct hm_mutator *m, struct hm_obje
     struct hm_object *reference = hm_new(m, &zoo_weak_type);
     if (!reference)
         return NULL;
+    zoo_lock(m);
     *zoo_weak_of(reference) =
         (struct zoo_weak){.target = target, .next = *hm_weak_list(target), .callback = callback};
     *hm_weak_list(target) = reference;
+    zoo_unlock(m);
     return reference;
 }
 
 static inline struct hm_object *hm_weak_get(struct hm_mutator *m, struct hm_object *reference) {
+    zoo_lock(m);
     struct hm_object *target = zoo_weak_of(reference)->target;
+#ifdef ZOO_WEAK_ELSEWHERE
+    if (target && zoo_self == 1)
+        hm_retain(m, target);
+#else
     hm_retain(m, target);
+#endif
+    zoo_unlock(m);
     return target;
 }
 
 static inline bool hm_immortalize(struct hm_mutator *m, struct hm_object *object) {
-    (void)m;
+    zoo_lock(m);
     object->count |= ZOO_IMMORTAL;
+    zoo_unlock(m);
     return true;
 }
 
