@@ -200,19 +200,27 @@ static void drop_all(struct hm_hand *h) {
         hm_hand_put(h, i, NULL);
 }
 
-/* Until no finalizer runs any more; then one of them compares. */
+/* Who collects says, while all others rest, whether finalizers ran and it is to be done again. */
+static void collect_again(struct hm_hand *h) {
+    unsigned before = crew.ended_before;
+    crew.ended_before = __atomic_load_n(&crew.ended, __ATOMIC_RELAXED);
+    crew.settled = crew.tries++ && crew.ended_before == before;
+    hm_hand_collect(h, 2);
+}
+
+/* Until no finalizer has run since the last collection; then one of them compares. */
 static void collect_and_check(struct hm_hand *h) {
     bool mine = h->round % HM_CREW_HANDS == h->number;
-    unsigned before, tries = 0;
+    if (mine)
+        crew.tries = 0;
     do {
         meet(h);
-        before = __atomic_load_n(&crew.ended, __ATOMIC_RELAXED);
         meet(h);
         if (mine)
-            hm_hand_collect(h, 2);
+            collect_again(h);
         meet(h);
         meet(h);
-    } while (__atomic_load_n(&crew.ended, __ATOMIC_RELAXED) != before && ++tries < SETTLE_MAX);
+    } while (!crew.settled && crew.tries < SETTLE_MAX);
     if (mine)
         hm_crew_check(&crew);
     meet(h);
