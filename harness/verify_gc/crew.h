@@ -74,11 +74,13 @@ struct hm_crew {
     pthread_mutex_t mailbox_lock;
     pthread_barrier_t barrier;
     uint64_t pauses,
-        told;          /* collections that began by themselves or not; calls of collect. Atomic. */
-    unsigned pausing;  /* atomic */
-    unsigned ended;    /* finalizers and callbacks. Atomic. */
-    bool blind;        /* objects are no blocks of the heap */
-    bool no_callbacks; /* the collector has none */
+        told;         /* collections that began by themselves or not; calls of collect. Atomic. */
+    unsigned pausing; /* atomic */
+    unsigned ended;   /* finalizers and callbacks. Atomic. */
+    unsigned ended_before, tries; /* .. when the last full collection began; how many there were */
+    bool settled;                 /* .. and none ran since the one before it */
+    bool blind;                   /* objects are no blocks of the heap */
+    bool no_callbacks;            /* the collector has none */
     struct hm_hand hands[HM_CREW_HANDS];
 };
 
