@@ -161,6 +161,11 @@ struct hm_collector {
     /** Not hot. On the mutator's thread, or when it is at rest; of several mutators, all are. */
     void (*stats)(struct hm_gc *gc, struct hm_gc_stats *out);
     const struct hm_gc_control *control; /* NULL: nothing of it is offered */
+    /** Of a library of others, as hm_allocator's: what `heapmark verify` shows as `deviates`. Not looked at
+     *  in a plug-in. NULL: none. */
+    const struct hm_deviation *deviations;
+    /** The version of that library, which it loads if need be. At most HM_VERSION_BYTES; "" if unknown. */
+    void (*version)(char *out);
 
     /* A collector of which a parameter changes what is compiled into workloads has a file of its
      * own for each value but the first. These are variants: not listed, and chosen when a spec of

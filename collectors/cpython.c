@@ -47,6 +47,9 @@ static const struct hm_param params[] = {
 
 #include "collectors/isolated.h"
 
+#include <dlfcn.h>
+#include <stdio.h>
+
 /* The one collector that is open, or NULL. */
 static struct hm_gc *current;
 
@@ -459,7 +462,29 @@ static void stats(struct hm_gc *gc, struct hm_gc_stats *out) {
     }
 }
 
+static void version(char *out) {
+    const char *(*get)(void) = NULL;
+    void *library = dlopen(HM_PYTHON_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    if (library)
+        *(void **)(void *)&get = dlsym(library, "Py_GetVersion");
+    const char *text = get ? get() : "";
+    snprintf(out, HM_VERSION_BYTES, "%.*s", (int)strcspn(text, " "), text);
+}
+
 #endif
+
+/* The line of a crash in it tells of this one only: it releases nothing else that may be NULL. */
+static const struct hm_deviation deviations[] = {
+    {.properties = "weak-dying|deterministic|random",
+     .fault =
+         "killed by SIGSEGV in PyObject_ClearWeakRefs of " HM_PYTHON_LIBRARY ", at address 0: *",
+     .versions = "3.11.*",
+     .what = "an object dies together with a weak reference to it that has no callback, and there "
+             "is another one of a subclass: crash",
+     .source = "Objects/weakrefobject.c: PyObject_ClearWeakRefs releases the callback of a "
+               "reference that is dying, and there is none"},
+    {.fault = NULL},
+};
 
 static const struct hm_collector hm_cpython = {
     .name = "cpython",
@@ -477,6 +502,8 @@ static const struct hm_collector hm_cpython = {
     .detach = hm_isolated_detach,
     .stats = stats,
     .control = &control,
+    .deviations = deviations,
+    .version = version,
 #endif
 };
 HM_REGISTER(hm_collector, hm_cpython);

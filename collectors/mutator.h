@@ -39,7 +39,7 @@ struct hm_sim_mutator {
     void (*dispose)(struct hm_mutator *m, struct hm_object *object);
 };
 
-#define HM_COLLECTOR_ABI 1 /* changes with collector.h, object.h and this file */
+#define HM_COLLECTOR_ABI 2 /* changes with collector.h, object.h and this file */
 
 struct hm_collector_plugin {
     int abi; /* HM_COLLECTOR_ABI */

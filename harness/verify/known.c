@@ -2,6 +2,7 @@
  *
  * The excuse is narrow: the property, the whole line that it would have failed with, and the version
  * of the library that runs must all be in one entry. */
+#include "harness/verify/known.h"
 #include "harness/verify/property.h"
 
 #include <fnmatch.h>
@@ -27,6 +28,15 @@ static bool is_one_of(const char *patterns, const char *text) {
     return false;
 }
 
+int hm_deviation_find(const struct hm_deviation *list, const char *property, const char *line,
+                      const char *version) {
+    for (int i = 0; list && list[i].fault && i < ENTRIES_MAX; i++)
+        if (is_one_of(list[i].properties, property) && is_one_of(list[i].fault, line) &&
+            is_one_of(list[i].versions, version))
+            return i;
+    return -1;
+}
+
 /* Asked for late: nothing may touch the heap before the property does. */
 static const char *version_of(struct hm_verify *v) {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -38,15 +48,11 @@ static const char *version_of(struct hm_verify *v) {
 }
 
 bool hm_verify_is_known(struct hm_verify *v, const char *line) {
-    const struct hm_deviation *d = v->known ? v->known->deviations : NULL;
-    for (unsigned i = 0; d && d[i].fault && i < ENTRIES_MAX; i++) {
-        if (!is_one_of(d[i].properties, v->property->name) || !is_one_of(d[i].fault, line) ||
-            !is_one_of(d[i].versions, version_of(v)))
-            continue;
-        __atomic_fetch_or(&v->board->deviated, 1u << i, __ATOMIC_ACQ_REL);
-        return true;
-    }
-    return false;
+    const struct hm_deviation *list = v->known ? v->known->deviations : NULL;
+    int entry = list ? hm_deviation_find(list, v->property->name, line, version_of(v)) : -1;
+    if (entry >= 0)
+        __atomic_fetch_or(&v->board->deviated, 1u << entry, __ATOMIC_ACQ_REL);
+    return entry >= 0;
 }
 
 bool hm_verify_is_misaligned(struct hm_verify *v, const char *call) {

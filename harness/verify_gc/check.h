@@ -10,17 +10,21 @@
 #include "harness/plan/spec.h"
 #include "harness/verify/board.h"
 
+#define HM_NO_PROGRAM UINT64_MAX
+
 /** What a checking process tells its parent: memory that both have, readable whatever becomes of the
  *  process. */
 struct hm_check_board {
     uint64_t ops; /* progress; a process that does not raise it for too long is ended. Atomic. */
     int verdict;  /* enum hm_conform */
     int ended;    /* the process came to the end of the property. Atomic. */
-    int is_bad_input;  /* `line` is about the command line. */
-    uint64_t program;  /* of the random scripts, which one is played */
-    char at[200];      /* what is being tried */
-    char line[600];    /* what broke, or a note */
-    char script[8192]; /* the shrunk script, in the language of `heapmark sim` */
+    int is_bad_input; /* `line` is about the command line. */
+    uint64_t program; /* of the random scripts, which one is played; else HM_NO_PROGRAM */
+    char crash[120];  /* where the process crashed, for behind the signal's name */
+    char version[HM_VERSION_BYTES]; /* of the library, if it is known for something */
+    char at[200];                   /* what is being tried */
+    char line[600];                 /* what broke, or a note */
+    char script[8192];              /* the shrunk script, in the language of `heapmark sim` */
     unsigned script_ops;
 };
 
@@ -33,6 +37,7 @@ struct hm_check {
     struct hm_check_board *board;
     uint64_t effort; /* operations of the random scripts; hm_check_effort scales by it */
     uint64_t seed;
+    uint64_t first; /* of the random scripts: those before it are not played */
 };
 
 struct hm_gc_property {

@@ -33,7 +33,8 @@ static void run_random(struct hm_check *c) {
         c->board->program = number;
         hm_check_at(c, "script %" PRIu64 " of seed %" PRIu64, number, c->seed);
         size_t count = hm_gc_script_make(c->seed, number, ops);
-        play(c, ops, count, NULL);
+        if (number >= c->first)
+            play(c, ops, count, NULL);
         played += count;
     }
 }
@@ -43,8 +44,9 @@ static void run_random(struct hm_check *c) {
 static void run_deterministic(struct hm_check *c) {
     static struct hm_gc_op ops[HM_GC_OPS_MAX];
     uint64_t scripts = hm_check_effort(c, 10000, 5, 1000);
-    for (uint64_t number = 0; number < scripts; number++) {
+    for (uint64_t number = c->first; number < scripts; number++) {
         uint64_t log = 0;
+        c->board->program = number;
         size_t count = hm_gc_script_make(c->seed, number, ops);
         for (int run = 0; run < 2; run++) {
             hm_check_at(c, "script %" PRIu64 " of seed %" PRIu64, number, c->seed);
@@ -168,7 +170,7 @@ static void shrink_random(struct hm_check *c) {
         s.count = hm_gc_script_make(c->seed, number, s.ops);
         played += s.count;
         hm_check_at(c, "script %" PRIu64 " of seed %" PRIu64, number, c->seed);
-        if (fails(&s, s.ops, s.count, NULL))
+        if (number >= c->first && fails(&s, s.ops, s.count, NULL))
             break;
     }
     make_short(&s);

@@ -73,9 +73,9 @@ static void print_counts(FILE *out, const struct hm_gc_report *r) {
     for (size_t a = 0; a < r->arm_count; a++) {
         const struct hm_gc_verified *arm = &r->arms[a];
         if (!arm->missing[0])
-            fprintf(out, "%s: %u passed, %u failed, %u unsupported\n", arm->label,
-                    count_of(r, arm, HM_CONFORM_PASSED), count_of(r, arm, HM_CONFORM_FAILED),
-                    count_of(r, arm, HM_CONFORM_UNSUPPORTED));
+            fprintf(out, "%s: %u passed, %u deviate, %u failed, %u unsupported\n", arm->label,
+                    count_of(r, arm, HM_CONFORM_PASSED), count_of(r, arm, HM_CONFORM_DEVIATES),
+                    count_of(r, arm, HM_CONFORM_FAILED), count_of(r, arm, HM_CONFORM_UNSUPPORTED));
     }
 }
 
@@ -126,6 +126,7 @@ void hm_gc_print_table(FILE *out, const struct hm_gc_report *r) {
     for (size_t a = 0; a < r->arm_count; a++)
         if (r->arms[a].missing[0])
             fprintf(out, "missing: %s\n", r->arms[a].missing);
+    print_lines(out, r, HM_CONFORM_DEVIATES, "deviates");
     print_lines(out, r, HM_CONFORM_FAILED, "failed");
 }
 

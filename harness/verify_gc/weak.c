@@ -183,6 +183,38 @@ static const struct hm_gc_property callbacks = {
     .run = run_callbacks};
 HM_REGISTER(hm_gc_property, callbacks);
 
+/* ---- Dying with the target ---- */
+
+/* The reference is what holds its target, and goes; another one lives. */
+static void run_dying(struct hm_check *c) {
+    struct hm_world *w = &world;
+    hm_check_need(c, HM_GC_FREES, "object dies before close");
+    for (int calls = 1; calls >= 0; calls--) {
+        hm_check_at(c, "a weak reference %s a callback dies with its target",
+                    calls ? "with" : "without");
+        hm_world_open(w, c);
+        int n = hm_world_new(w, HM_NODE_PAIR, 0, false);
+        int dying = hm_world_weak(w, n, calls);
+        int other = hm_world_weak(w, n, true);
+        bool calling = !w->no_callbacks;
+        hm_world_store(w, dying, 0, n);
+        hm_world_drop(w, n);
+        hm_world_drop(w, dying);
+        hm_world_settle(w);
+        expect_calls(w, dying, 0);
+        expect_calls(w, other, calling && !w->blind);
+        expect_null(w);
+        hm_world_close(w);
+    }
+}
+
+static const struct hm_gc_property dying = {
+    .name = "weak-dying",
+    .summary = "a weak reference that dies with its target is not called, and others are",
+    .point = 215,
+    .run = run_dying};
+HM_REGISTER(hm_gc_property, dying);
+
 /* ---- What callbacks do ---- */
 
 static int anchor;

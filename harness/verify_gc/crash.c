@@ -1,0 +1,51 @@
+/* Where a checking process has crashed.
+ *
+ * The handler looks the function up, which is allowed to no handler; but the process is dead already, and
+ * one that hangs here is ended by its parent. */
+#include "harness/verify_gc/crash.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <ucontext.h>
+
+enum {
+    STACK_BYTES = 64 << 10,
+};
+
+static struct hm_check_board *watched;
+
+static const void *place_of(const void *context) {
+#if defined __x86_64__
+    return (const void *)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+#elif defined __aarch64__
+    return (const void *)((const ucontext_t *)context)->uc_mcontext.pc;
+#else
+    (void)context;
+    return NULL;
+#endif
+}
+
+/* The program itself exports nothing that would tell more than the property. */
+static void note(int number, siginfo_t *info, void *context) {
+    Dl_info where;
+    const void *place = place_of(context);
+    (void)number;
+    if (!place || !dladdr(place, &where) || !where.dli_sname || !where.dli_fname)
+        return;
+    const char *slash = strrchr(where.dli_fname, '/');
+    snprintf(watched->crash, sizeof watched->crash, " in %s of %s%s", where.dli_sname,
+             slash ? slash + 1 : where.dli_fname, info->si_addr ? "" : ", at address 0");
+}
+
+void hm_crash_watch(struct hm_check_board *board) {
+    static char stack[STACK_BYTES];
+    const stack_t aside = {.ss_sp = stack, .ss_size = sizeof stack};
+    struct sigaction action = {.sa_sigaction = note,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
+    watched = board;
+    sigaltstack(&aside, NULL);
+    sigaction(SIGSEGV, &action, NULL);
+    sigaction(SIGBUS, &action, NULL);
+}
