@@ -124,7 +124,7 @@ static void open_heap(struct hm_crew *crew) {
     crew->memory.calls.usable_size = locked_usable_size;
 }
 
-void hm_crew_open(struct hm_crew *crew, struct hm_check *c, enum hm_threading threading) {
+void hm_gc_crew_open(struct hm_crew *crew, struct hm_check *c, enum hm_threading threading) {
     static const int64_t thresholds[3] = {SMALL_THRESHOLD, 3, 3};
     static struct hm_value values[PARAMS_MAX];
     memset(crew, 0, sizeof *crew);
@@ -157,7 +157,7 @@ void hm_crew_open(struct hm_crew *crew, struct hm_check *c, enum hm_threading th
     }
 }
 
-void hm_crew_close(struct hm_crew *crew) {
+void hm_gc_crew_close(struct hm_crew *crew) {
     struct hm_check *c = crew->check;
     if (crew->pausing)
         hm_check_fail(c, "a pause did not end");

@@ -85,9 +85,9 @@ struct hm_crew {
 };
 
 /** Open a collector for HM_CREW_HANDS mutators over a fresh heap. One crew at a time. */
-void hm_crew_open(struct hm_crew *crew, struct hm_check *c, enum hm_threading threading);
+void hm_gc_crew_open(struct hm_crew *crew, struct hm_check *c, enum hm_threading threading);
 /** No thread is left. Close, and see what is left in the heap. */
-void hm_crew_close(struct hm_crew *crew);
+void hm_gc_crew_close(struct hm_crew *crew);
 
 /** A hand's thread begins and ends to use its mutator. */
 void hm_hand_join(struct hm_hand *h);

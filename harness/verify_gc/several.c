@@ -273,7 +273,7 @@ static void start(struct hm_hand *h) {
 }
 
 static void play(struct hm_check *c, enum hm_threading threading) {
-    hm_crew_open(&crew, c, threading);
+    hm_gc_crew_open(&crew, c, threading);
     crew.rounds = ROUNDS;
     for (unsigned i = 0; i < HM_CREW_HANDS; i++)
         start(&crew.hands[i]);
@@ -285,7 +285,7 @@ static void play(struct hm_check *c, enum hm_threading threading) {
             }
     for (unsigned i = 0; i < HM_CREW_HANDS; i++)
         pthread_join(crew.hands[i].thread, NULL);
-    hm_crew_close(&crew);
+    hm_gc_crew_close(&crew);
 }
 
 static void run_several(struct hm_check *c, enum hm_threading threading) {
