@@ -97,7 +97,7 @@ static const struct hm_figure figures[] = {
     [FIGURE_REPAIRS] = {.name = "repairs",
                         .unit = "repairs",
                         .help =
-                            "times that a lock was taken over from a process that had died in it",
+                            "locks taken over from a process that died inside, since the set-up",
                         .better = HM_FIGURE_NEITHER_IS_BETTER,
                         .over_threads = HM_FIGURE_SUM},
     {.name = NULL},
