@@ -478,7 +478,7 @@ static const struct hm_deviation deviations[] = {
     {.properties = "weak-dying|deterministic|random",
      .fault =
          "killed by SIGSEGV in PyObject_ClearWeakRefs of " HM_PYTHON_LIBRARY ", at address 0: *",
-     .versions = "3.11.*",
+     .versions = "3.11.2|3.11.7",
      .what = "an object dies together with a weak reference to it that has no callback, and there "
              "is another one of a subclass: crash",
      .source = "Objects/weakrefobject.c: PyObject_ClearWeakRefs releases the callback of a "

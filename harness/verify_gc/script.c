@@ -69,6 +69,8 @@ static struct hm_gc_op make_weak(struct maker *m) {
 static struct hm_gc_op make_collect(struct maker *m) {
     static const uint8_t verbs[] = {HM_GC_THRESHOLD, HM_GC_ENABLE, HM_GC_DISABLE, HM_GC_FREEZE,
                                     HM_GC_UNFREEZE};
+    if (below(m, 60) == 0)
+        return (struct hm_gc_op){.verb = HM_GC_IMMORTAL, .id = pick(m)};
     struct hm_gc_op op = {.verb = HM_GC_COLLECT, .slot = (uint8_t)below(m, 3)};
     unsigned dice = below(m, 40);
     if (dice < 10)
@@ -261,6 +263,10 @@ static void play_op(struct player *p, const struct hm_gc_op *op) {
         break;
     case HM_GC_DEREF:
         play_deref(p, op);
+        break;
+    case HM_GC_IMMORTAL: /* no word for it: a root that is not dropped is nearest */
+        if (is_reachable(p, op->id))
+            hm_world_immortalize(p->w, p->nodes[op->id]);
         break;
     case HM_GC_COLLECT:
         print(p, "collect %d\n", op->slot);

@@ -29,6 +29,7 @@ enum hm_gc_verb {
     HM_GC_DISABLE,
     HM_GC_FREEZE,
     HM_GC_UNFREEZE,
+    HM_GC_IMMORTAL,
 };
 
 enum hm_gc_act {

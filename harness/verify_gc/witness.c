@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum {
+    LARGE = 1200,            /* bytes; all of them tell whose they are */
     COUNT_MASK = 0x7fffffff, /* the highest bit may say: immortal */
 };
 
@@ -16,7 +17,7 @@ void hm_world_mark(struct hm_world *w) {
     int stack[HM_WORLD_NODES];
     int top = 0;
     for (int n = 0; n < w->used; n++) {
-        w->nodes[n].reachable = w->nodes[n].variable != NULL;
+        w->nodes[n].reachable = w->nodes[n].variable != NULL || w->nodes[n].immortal;
         if (w->nodes[n].reachable)
             stack[top++] = n;
     }
@@ -61,8 +62,9 @@ static void note_freed(void *arg, int n) {
     if (w->closing || w->blind)
         return;
     hm_witness_note(w, "freed", n);
-    if (node->variable)
-        hm_check_fail(w->check, "object %d was freed, and is a root", n);
+    if (node->variable || node->immortal)
+        hm_check_fail(w->check, "object %d was freed, and is %s", n,
+                      node->variable ? "a root" : "immortal");
     if (node->finalizes && !node->finalized && !w->check->ops->dispose)
         hm_check_fail(w->check, "object %d was freed, and its finalizer has not run", n);
     node->freed = true;
@@ -72,6 +74,11 @@ static void note_freed(void *arg, int n) {
 static void note_bad_free(void *arg, const char *what) {
     struct hm_world *w = arg;
     hm_check_fail(w->check, "%s", what);
+}
+
+/* Bytes that are ours. */
+static size_t payload_of(const struct hm_node *node) {
+    return node->kind == HM_NODE_WEAK ? 0 : node->kind == HM_NODE_LARGE ? LARGE : 8;
 }
 
 /* An object that somebody is shown is whole. */
@@ -84,8 +91,8 @@ static void check_whole(struct hm_world *w, int n) {
     if (ops->length(node->object) != node->length)
         hm_check_fail(w->check, "object %d has %" PRIu32 " slots and not %" PRIu32, n,
                       ops->length(node->object), node->length);
-    if (node->kind != HM_NODE_WEAK) {
-        memcpy(&number, ops->payload(node->object), sizeof number);
+    for (size_t at = 0; at < payload_of(node); at += sizeof number) {
+        memcpy(&number, (char *)ops->payload(node->object) + at, sizeof number);
         if (number != (uint64_t)n)
             hm_check_fail(w->check, "the payload of object %d has changed", n);
     }
@@ -166,6 +173,33 @@ void hm_witness_end(struct hm_world *w) {
         current = NULL;
 }
 
+/* ---- A type that says by itself what its references are ---- */
+
+static int traverse(struct hm_object *object, hm_visit_fn *visit, void *arg) {
+    const struct hm_sim_mutator *ops = current->check->ops;
+    for (uint32_t i = ops->length(object); i-- > 0;) {
+        struct hm_object *to = ops->load(object, i);
+        int stop = to ? visit(to, arg) : 0;
+        if (stop)
+            return stop;
+    }
+    return 0;
+}
+
+static void clear(struct hm_mutator *m, struct hm_object *object) {
+    struct hm_world *w = current;
+    const struct hm_sim_mutator *ops = w->check->ops;
+    int n = find(w, object);
+    hm_world_mark(w);
+    if (n == HM_NOBODY || w->nodes[n].freed)
+        hm_check_fail(w->check, "what was cleared is no object, or was freed");
+    if (w->nodes[n].reachable && !w->nodes[n].was_garbage && !w->closing)
+        hm_check_fail(w->check, "object %d was cleared, and is reachable", n);
+    w->nodes[n].cleared++;
+    for (uint32_t i = 0, length = ops->length(object); i < length; i++)
+        ops->store(m, object, i, NULL);
+}
+
 #define TYPE(words, ...)                                                                           \
     { .name = words, .payload_bytes = 8, __VA_ARGS__ }
 
@@ -184,6 +218,17 @@ const struct hm_type *hm_witness_type(enum hm_node_kind kind, bool finalizes) {
                                 .immutable = true, .finalize = finalize)},
         [HM_NODE_PLAIN] = {TYPE("plain", .variable = true),
                            TYPE("finalized plain", .variable = true, .finalize = finalize)},
+        [HM_NODE_LARGE] =
+            {{.name = "large", .variable = true, .payload_bytes = LARGE, .weakable = true},
+             {.name = "finalized large",
+              .variable = true,
+              .payload_bytes = LARGE,
+              .weakable = true,
+              .finalize = finalize}},
+        [HM_NODE_OWN] = {TYPE("own", .variable = true, .weakable = true, .traverse = traverse,
+                              .clear = clear),
+                         TYPE("finalized own", .variable = true, .weakable = true,
+                              .traverse = traverse, .clear = clear, .finalize = finalize)},
     };
     return &types[kind][finalizes];
 }
@@ -197,12 +242,14 @@ hm_weak_fn *hm_witness_callback(bool calls_back) {
 void hm_witness_check_new(struct hm_world *w, int n) {
     const struct hm_sim_mutator *ops = w->check->ops;
     const struct hm_node *node = &w->nodes[n];
-    uint64_t number;
-    memcpy(&number, ops->payload(node->object), sizeof number);
-    if (number)
-        hm_check_fail(w->check, "the payload of new object %d is not zero", n);
-    number = (uint64_t)n;
-    memcpy(ops->payload(node->object), &number, sizeof number);
+    uint64_t number, ours = (uint64_t)n;
+    for (size_t at = 0; at < payload_of(node); at += sizeof number) {
+        char *place = (char *)ops->payload(node->object) + at;
+        memcpy(&number, place, sizeof number);
+        if (number)
+            hm_check_fail(w->check, "the payload of new object %d is not zero", n);
+        memcpy(place, &ours, sizeof ours);
+    }
     check_whole(w, n);
 }
 
@@ -271,7 +318,7 @@ static void count_all(const struct hm_world *w, uint32_t counts[HM_WORLD_NODES])
 }
 
 static void check_count(struct hm_world *w, int n, uint32_t expected) {
-    if (!w->check->ops->refcount || w->blind)
+    if (!w->check->ops->refcount || w->blind || w->nodes[n].immortal)
         return;
     uint32_t count = w->check->ops->refcount(w->nodes[n].object) & COUNT_MASK;
     if (count != expected)

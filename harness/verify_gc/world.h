@@ -32,6 +32,8 @@ enum hm_node_kind {
     HM_NODE_ARRAY, /* as many slots as it is made with */
     HM_NODE_TUPLE, /* immutable: its slots are set once */
     HM_NODE_PLAIN, /* an array that can not be the target of weak references */
+    HM_NODE_LARGE, /* an array with a payload of many bytes */
+    HM_NODE_OWN,   /* an array whose type says by itself what its references are */
     HM_NODE_WEAK,  /* a weak reference; its one slot is free to be used */
 };
 
@@ -50,8 +52,9 @@ struct hm_node {
     bool finalizes;         /* it has a finalizer */
     hm_node_action *action; /* of either; NULL: none */
     int action_node;
-    bool freed, reachable, was_garbage;
+    bool freed, reachable, was_garbage, immortal;
     unsigned finalized, called; /* how often */
+    unsigned cleared;           /* how often its type's `clear` was called */
 };
 
 struct hm_world {
@@ -96,6 +99,8 @@ void hm_world_store(struct hm_world *w, int from, uint32_t slot, int to);
 void hm_world_init(struct hm_world *w, int from, uint32_t slot, int to);
 /** The node is no root any more. */
 void hm_world_drop(struct hm_world *w, int node);
+/** A reachable node is a root for ever. @return false: the collector can not, or memory is out */
+bool hm_world_immortalize(struct hm_world *w, int node);
 /** A reachable node, or in its own finalizer a dead one, is a root again. */
 void hm_world_revive(struct hm_world *w, int node);
 /** @return the target's number, or HM_NOBODY; it is checked, and let go of again */

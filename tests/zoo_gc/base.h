@@ -124,7 +124,14 @@ static void free_object(struct hm_mutator *m, struct hm_object *object) {
     m->stats.freed_objects++;
 #endif
     m->stats.freed_bytes += bytes_of(object->type, object->length);
-    hm_free(&m->memory, head_of(object));
+    unsigned list = object->type->free_list ? object->type->free_list - 1u : 0;
+    if (m->kept_count[list] >= object->type->kept) {
+        hm_free(&m->memory, head_of(object));
+        return;
+    }
+    head_of(object)->work = m->kept[list];
+    m->kept[list] = head_of(object);
+    m->kept_count[list]++;
 }
 
 static void run_finalizer(struct hm_mutator *m, struct hm_object *object) {
@@ -163,6 +170,10 @@ static void push_dead(struct zoo_head **stack, struct hm_object *object) {
 static void take_apart(struct hm_mutator *m, struct hm_object *object, struct zoo_head **stack) {
     struct hm_object *calls = weak_clear(m, object, NULL);
     weak_call(m, calls);
+#ifdef ZOO_CLEAR_AT_DEATH
+    if (object->type->clear)
+        object->type->clear(m, object);
+#endif
     for (uint32_t i = 0; i < object->length; i++) {
         struct hm_object *child = hm_slots(object)[i];
 #ifdef ZOO_DEEP_DEATH
@@ -198,7 +209,19 @@ void zoo_dead(struct hm_mutator *m, struct hm_object *object) {
 #define FOR_EACH_HEAD(list)                                                                        \
     for (struct zoo_head *head = (list)->next; head != (list); head = head->next)
 
+static int look_at(struct hm_object *child, void *change) {
+    if (head_of(child)->candidate)
+        head_of(child)->refs += *(int64_t *)change;
+    return 0;
+}
+
 static void look_at_children(struct hm_object *object, int64_t change) {
+#ifndef ZOO_TRAVERSE_IGNORED
+    if (object->type->traverse) {
+        object->type->traverse(object, look_at, &change);
+        return;
+    }
+#endif
     for (uint32_t i = 0; i < object->length; i++) {
         struct hm_object *child = hm_slots(object)[i];
 #ifdef ZOO_SELF_LEAKS
@@ -344,6 +367,8 @@ static int64_t count_containers(struct zoo_head *garbage) {
 static void clear_all(struct hm_mutator *m, struct zoo_head *garbage) {
     FOR_EACH_HEAD(garbage) {
         struct hm_object *object = object_of(head);
+        if (object->type->clear)
+            object->type->clear(m, object);
         for (uint32_t i = 0; i < object->length; i++) {
             struct hm_object *old = hm_slots(object)[i];
             hm_slots(object)[i] = NULL;
@@ -481,10 +506,31 @@ static void collect_if_due(struct hm_mutator *m) {
         zoo_collect(m, m->stats.collections[0] % 10 == 9 ? 2 : 0);
 }
 
+static struct zoo_head *take_kept(struct hm_mutator *m, const struct hm_type *type) {
+    struct zoo_head *head = type->kept ? m->kept[type->free_list - 1] : NULL;
+    if (head) {
+        m->kept[type->free_list - 1] = head->work;
+        m->kept_count[type->free_list - 1]--;
+    }
+    return head;
+}
+
 static struct hm_object *make(struct hm_mutator *m, const struct hm_type *type, uint32_t length) {
     size_t bytes = bytes_of(type, length);
     collect_if_due(m);
-    struct zoo_head *head = hm_malloc(&m->memory, bytes);
+    struct zoo_head *head = take_kept(m, type);
+#ifdef ZOO_KEPT_DIRTY
+    if (head) { /* nobody but its slots is as new */
+        m->stats.allocated_objects++;
+        m->stats.allocated_bytes += bytes;
+        list_add(&m->all, head);
+        object_of(head)->count = 1;
+        memset(hm_slots(object_of(head)), 0, length * sizeof(struct hm_object *));
+        return object_of(head);
+    }
+#endif
+    if (!head)
+        head = hm_malloc(&m->memory, bytes);
 #ifndef ZOO_NO_RETRY
     if (!head) {
         zoo_collect(m, 2);

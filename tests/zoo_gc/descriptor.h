@@ -47,6 +47,12 @@ static void close_gc(struct hm_gc *gc) {
         list_remove(head);
         hm_free(&memory, head);
     }
+    for (int list = 0; list < HM_FREE_LISTS; list++)
+        while (m->kept[list]) {
+            struct zoo_head *head = m->kept[list];
+            m->kept[list] = head->work;
+            hm_free(&memory, head);
+        }
 #ifndef ZOO_CLOSE_LEAKS
     hm_free(&memory, m->table);
 #endif

@@ -40,6 +40,8 @@ struct hm_mutator {
     int64_t thresholds[3];
     int64_t made; /* since the last collection */
     struct hm_gc_stats stats;
+    struct zoo_head *kept[HM_FREE_LISTS]; /* dead objects, for the next of their type */
+    unsigned kept_count[HM_FREE_LISTS];
     void *table;
 };
 
