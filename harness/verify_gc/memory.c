@@ -181,6 +181,13 @@ static void allocate(struct hm_world *w, int n) {
         hm_world_drop(w, made);
 }
 
+static void allocate_for_nobody(struct hm_world *w, int n) {
+    int made = hm_world_new(w, HM_NODE_ARRAY, 2, false);
+    (void)n;
+    if (made != HM_NOBODY)
+        hm_world_drop(w, made);
+}
+
 static void build_garbage(struct hm_world *w, bool finalizes) {
     for (unsigned i = 0; i < 6; i++) {
         int ring = hm_world_ring(w, 2 + i);
@@ -188,26 +195,51 @@ static void build_garbage(struct hm_world *w, bool finalizes) {
         w->nodes[finalized].action = finalizes ? allocate : NULL;
         hm_world_store(w, finalized, 0, ring);
         hm_world_store(w, ring, 1, finalized);
-        hm_world_weak(w, ring, true);
+        int weak = hm_world_weak(w, ring, true);
+        w->nodes[weak].action = finalizes ? allocate_for_nobody : NULL;
         hm_world_drop(w, finalized);
         hm_world_drop(w, ring);
     }
 }
 
+/* Ways to collect without memory: bits. */
+enum {
+    WAY_ONCE = 1,
+    WAY_FINALIZERS = 2, /* finalizers and callbacks allocate */
+    WAY_SAVES = 4,      /* garbage is kept, which has to be noted */
+    WAY_END = 8,
+};
+
+/* What was kept is let go of again. */
+static void stop_saving(struct hm_world *w) {
+    const struct hm_gc_control *control = hm_check_control(w->check);
+    struct hm_object *object;
+    control->save_all(w->gc, false);
+    while ((object = control->pop_garbage(w->gc)))
+        w->check->ops->release(w->m, object);
+}
+
 /* @return whether an allocation was made to fail */
-static bool collect_fails(struct hm_check *c, uint64_t allowed, bool once, bool finalizes) {
+static bool collect_fails(struct hm_check *c, uint64_t allowed, int way) {
     struct hm_world *w = &world;
+    bool once = way & WAY_ONCE, finalizes = way & WAY_FINALIZERS, saves = way & WAY_SAVES;
     hm_check_at(c, "allocation %" PRIu64 " of a collection %s%s", allowed + 1,
                 once ? "fails" : "and all that follow fail",
-                finalizes ? ", finalizers allocate" : "");
+                saves       ? ", garbage is kept"
+                : finalizes ? ", finalizers and callbacks allocate"
+                            : "");
     hm_world_open(w, c);
     w->failing = true;
     int alive = hm_world_ring(w, 5);
     build_garbage(w, finalizes);
+    if (saves)
+        hm_check_control(c)->save_all(w->gc, true);
     hm_poison_limit(&w->heap, allowed, once);
     w->check->ops->collect(w->m, 2);
     bool failed = w->heap.failures > 0;
     hm_poison_unlimit(&w->heap);
+    if (saves)
+        stop_saving(w);
     hm_world_check(w);
     hm_world_settle(w);
     hm_world_drop(w, alive);
@@ -218,8 +250,9 @@ static bool collect_fails(struct hm_check *c, uint64_t allowed, bool once, bool 
 static void run_collect(struct hm_check *c) {
     uint64_t tried = 0;
     hm_check_need(c, HM_GC_CYCLES, "cycle is found");
-    for (int way = 0; way < 4; way++)
-        for (uint64_t n = 0; n < MOST_ALLOCATIONS && collect_fails(c, n, way % 2, way / 2); n++)
+    bool saves = hm_check_control(c)->save_all && hm_check_control(c)->pop_garbage;
+    for (int way = 0; way < (saves ? WAY_END : WAY_SAVES); way++)
+        for (uint64_t n = 0; n < MOST_ALLOCATIONS && collect_fails(c, n, way); n++)
             tried++;
     hm_check_note(c, "%" PRIu64 " allocations were made to fail", tried);
 }
