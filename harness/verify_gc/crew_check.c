@@ -7,7 +7,8 @@ enum {
     COUNT_MASK = 0x7fffffff, /* the highest bit may say: immortal */
 };
 
-#define FOR_EACH_HAND(h) for (struct hm_hand *h = crew->hands; h < crew->hands + HM_CREW_HANDS; h++)
+#define FOR_EACH_HAND(h)                                                                           \
+    for (struct hm_hand * (h) = crew->hands; (h) < crew->hands + HM_CREW_HANDS; (h)++)
 
 /* ---- The mirror ---- */
 

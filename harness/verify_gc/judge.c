@@ -238,7 +238,7 @@ static bool excuse(const char *collector, const struct hm_gc_property *property,
     const struct hm_deviation *known = property ? known_of(collector) : NULL;
     int entry =
         hm_deviation_find(known, property ? property->name : "", out->line, p->board->version);
-    if (entry < 0)
+    if (!known || entry < 0)
         return false;
     out->verdict = HM_CONFORM_DEVIATES;
     snprintf(out->line, sizeof out->line, "%s (version %s; %s)", known[entry].what,

@@ -43,7 +43,7 @@ static void run_random(struct hm_check *c) {
 
 static void run_deterministic(struct hm_check *c) {
     static struct hm_gc_op ops[HM_GC_OPS_MAX];
-    uint64_t scripts = hm_check_effort(c, 10000, 5, 1000);
+    uint64_t scripts = hm_check_effort(c, 10000, 10, 1000);
     for (uint64_t number = c->first; number < scripts; number++) {
         uint64_t log = 0;
         c->board->program = number;

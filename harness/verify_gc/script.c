@@ -13,6 +13,7 @@ struct maker {
     struct hm_random random;
     int16_t roots[HM_GC_IDS_MAX]; /* that nobody has dropped */
     unsigned root_count;
+    bool immortals; /* they hold a lot: only some scripts have any */
     int16_t used;
 };
 
@@ -69,7 +70,7 @@ static struct hm_gc_op make_weak(struct maker *m) {
 static struct hm_gc_op make_collect(struct maker *m) {
     static const uint8_t verbs[] = {HM_GC_THRESHOLD, HM_GC_ENABLE, HM_GC_DISABLE, HM_GC_FREEZE,
                                     HM_GC_UNFREEZE};
-    if (below(m, 60) == 0)
+    if (m->immortals && below(m, 60) == 0)
         return (struct hm_gc_op){.verb = HM_GC_IMMORTAL, .id = pick(m)};
     struct hm_gc_op op = {.verb = HM_GC_COLLECT, .slot = (uint8_t)below(m, 3)};
     unsigned dice = below(m, 40);
@@ -103,6 +104,7 @@ static struct hm_gc_op make_op(struct maker *m) {
 size_t hm_gc_script_make(uint64_t seed, uint64_t number, struct hm_gc_op *ops) {
     static struct maker m;
     m = (struct maker){.random = {hm_mix(seed * 0x9e3779b97f4a7c15u + number)}};
+    m.immortals = below(&m, 5) == 0;
     size_t count = 40 + below(&m, below(&m, 8) ? 400 : HM_GC_OPS_MAX - 40);
     for (size_t i = 0; i < count; i++)
         ops[i] = make_op(&m);

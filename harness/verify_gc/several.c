@@ -15,6 +15,7 @@ enum {
     LEAVE_EVERY = 3, /* rounds; a thread leaves, another one goes on in its place */
     SETTLE_MAX = 20,
     OPS_OF_ONE_CREW = HM_CREW_HANDS * ROUNDS * STEPS,
+    OPS_FOR_ONE_CREW = 8 * OPS_OF_ONE_CREW, /* of --ops: threads that wait take their time */
 };
 
 static struct hm_crew crew;
@@ -289,7 +290,7 @@ static void play(struct hm_check *c, enum hm_threading threading) {
 }
 
 static void run_several(struct hm_check *c, enum hm_threading threading) {
-    uint64_t crews = hm_check_effort(c, 8 * OPS_OF_ONE_CREW, 1, 10000);
+    uint64_t crews = hm_check_effort(c, OPS_FOR_ONE_CREW, 1, 10000);
     uint64_t pauses = 0, told = 0, seed = c->seed;
     for (uint64_t i = 0; i < crews; i++) {
         hm_check_at(c, "%d mutators, crew %" PRIu64 " of seed %" PRIu64, HM_CREW_HANDS, i, seed);

@@ -1,5 +1,7 @@
 /* What verify excuses: the declared line, of the declared property, in the declared version, and
  * nothing beside it. */
+#include "harness/plan/registry.h"
+#include "harness/verify/known.h"
 #include "harness/verify/property.h"
 
 #include <setjmp.h>
@@ -118,6 +120,25 @@ static void test_verdict_of_what_deviated_is_never_passed(void **state) {
     assert_int_equal(board.verdict, HM_CONFORM_FAILED);
 }
 
+/* What CPython is known for is one crash, in one function, at one address. */
+static void test_a_crash_elsewhere_is_not_the_one_that_cpython_is_known_for(void **state) {
+    (void)state;
+    static const char crash[] = "killed by SIGSEGV in PyObject_ClearWeakRefs of "
+                                "libpython3.11.so.1.0, at address 0: script 7 of seed 1";
+    static const char *const others[] = {
+        "killed by SIGSEGV: script 7 of seed 1",
+        "killed by SIGSEGV in PyObject_ClearWeakRefs of libpython3.11.so.1.0: script 7 of seed 1",
+        "killed by SIGSEGV in PyObject_Free of libpython3.11.so.1.0, at address 0: script 7",
+        "killed by SIGABRT in PyObject_ClearWeakRefs of libpython3.11.so.1.0, at address 0: s"};
+    const struct hm_deviation *list = hm_collector_compiled("cpython")->deviations;
+    assert_int_equal(hm_deviation_find(list, "random", crash, "3.11.2"), 0);
+    assert_int_equal(hm_deviation_find(list, "random", crash, "3.12.1"), -1);
+    assert_int_equal(hm_deviation_find(list, "reachable", crash, "3.11.2"), -1);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_equal(hm_deviation_find(list, "random", others[i], "3.11.2"), -1);
+    assert_int_equal(hm_deviation_find(NULL, "random", crash, "3.11.2"), -1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_declared_line_is_known_and_noted),
@@ -127,6 +148,7 @@ int main(void) {
         cmocka_unit_test(test_another_version_is_not_excused),
         cmocka_unit_test(test_what_is_no_part_is_not_excused),
         cmocka_unit_test(test_verdict_of_what_deviated_is_never_passed),
+        cmocka_unit_test(test_a_crash_elsewhere_is_not_the_one_that_cpython_is_known_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
