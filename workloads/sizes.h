@@ -26,6 +26,11 @@ static inline bool hm_sizes_valid(const struct hm_sizes *sizes) {
     return sizes->min >= 1 && sizes->min <= sizes->max;
 }
 
+/** For a workload's conflict().  @return NULL, or what two bounds contradict each other in */
+static inline const char *hm_sizes_conflict(int64_t min, int64_t max) {
+    return min > max ? "min is above max" : NULL;
+}
+
 static inline uint32_t hm_size_clamp_(const struct hm_sizes *sizes, uint64_t size) {
     if (size < sizes->min)
         return sizes->min;

@@ -1,8 +1,10 @@
 /* Specs and job files: what is accepted, and what the one line of a refusal says. */
+#include "harness/plan/registry.h"
 #include "harness/plan/request.h"
 #include "harness/plan/spec.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -190,6 +192,37 @@ static void assert_job_refused(const char *text, const char *words) {
     unlink(path);
 }
 
+/* The parameter of this name, or NULL. */
+static const struct hm_param *param_of(const struct hm_workload *workload, const char *name) {
+    const struct hm_param *param = workload->params;
+    while (param && param->name && strcmp(param->name, name) != 0)
+        param++;
+    return param && param->name ? param : NULL;
+}
+
+static void test_a_smallest_size_above_the_largest_is_refused_by_every_heap_workload(void **state) {
+    const char *names[128];
+    size_t count = hm_part_names("workload", names, 128);
+    unsigned tried = 0;
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        const struct hm_workload *workload = hm_workload_find(names[i]);
+        const struct hm_param *min = param_of(workload, "min");
+        const struct hm_param *max = param_of(workload, "max");
+        struct hm_workload_spec spec;
+        struct hm_error error = {""};
+        char text[128];
+        if (workload->kind != HM_WORKLOAD_HEAP || !min || !max)
+            continue;
+        tried++;
+        snprintf(text, sizeof text, "%s:min=%" PRId64 ":max=%" PRId64, names[i], min->max,
+                 max->min);
+        assert_int_equal(hm_workload_spec_parse(text, &spec, &error), EINVAL);
+        assert_says(&error, "max");
+    }
+    assert_true(tried > 10);
+}
+
 static void test_job_file_names_configurations_with_their_environment(void **state) {
     struct hm_request request;
     struct hm_error error = {""};
@@ -262,6 +295,7 @@ int main(void) {
         cmocka_unit_test(test_a_variant_that_is_not_in_the_build_is_refused),
         cmocka_unit_test(test_overlong_spec_is_refused),
         cmocka_unit_test(test_all_parameters_are_printed_and_read_again),
+        cmocka_unit_test(test_a_smallest_size_above_the_largest_is_refused_by_every_heap_workload),
         cmocka_unit_test(test_job_file_names_configurations_with_their_environment),
         cmocka_unit_test(test_list_of_a_job_file_goes_on_in_further_lines),
         cmocka_unit_test(test_broken_job_files_are_refused_with_the_line),

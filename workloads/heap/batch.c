@@ -108,6 +108,10 @@ static void draw_victims(struct step *steps, size_t count, enum order order,
     }
 }
 
+static const char *conflict(const struct hm_value *values) {
+    return hm_sizes_conflict(values[PARAM_MIN].number, values[PARAM_MAX].number);
+}
+
 static int setup(struct hm_run *run) {
     const struct hm_sizes sizes = {HM_SIZES_UNIFORM, (uint32_t)run->params[PARAM_MIN].number,
                                    (uint32_t)run->params[PARAM_MAX].number};
@@ -218,6 +222,7 @@ static const struct hm_workload batch = {
               "mixed sizes and a chosen order of frees",
     .op = "malloc and its free",
     .params = params,
+    .conflict = conflict,
     .ops_per_unit = ops_per_unit,
     .setup = setup,
     .run = run_units,

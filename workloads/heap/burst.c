@@ -119,7 +119,7 @@ static size_t shared_bytes(const struct hm_value *values, unsigned threads) {
 }
 
 static const char *conflict(const struct hm_value *values) {
-    return values[PARAM_MIN].number > values[PARAM_MAX].number ? "min is above max" : NULL;
+    return hm_sizes_conflict(values[PARAM_MIN].number, values[PARAM_MAX].number);
 }
 
 static struct burst *map_burst(size_t count, size_t survivors) {

@@ -121,6 +121,10 @@ static void teardown(struct hm_run *run) {
     run->state = NULL;
 }
 
+static const char *conflict(const struct hm_value *values) {
+    return hm_sizes_conflict(values[PARAM_MIN].number, values[PARAM_MAX].number);
+}
+
 static int setup(struct hm_run *run) {
     const struct hm_sizes sizes = {(enum hm_sizes_kind)run->params[PARAM_DIST].number,
                                    (uint32_t)run->params[PARAM_MIN].number,
@@ -208,6 +212,7 @@ static const struct hm_workload callocs = {
     .origin = "ours; sizes are the powers of two from 16 bytes to 16 KiB",
     .op = "free and calloc",
     .params = params,
+    .conflict = conflict,
     .setup = setup,
     .run = run_units,
     .verify = verify,

@@ -96,6 +96,10 @@ static void teardown(struct hm_run *run) {
     run->state = NULL;
 }
 
+static const char *conflict(const struct hm_value *values) {
+    return hm_sizes_conflict(values[PARAM_MIN].number, values[PARAM_MAX].number);
+}
+
 static int setup(struct hm_run *run) {
     const struct hm_sizes sizes = {(enum hm_sizes_kind)run->params[PARAM_DIST].number,
                                    (uint32_t)run->params[PARAM_MIN].number,
@@ -154,6 +158,7 @@ static const struct hm_workload churn = {
         "sizes that CPython calls small",
     .op = "free and malloc",
     .params = params,
+    .conflict = conflict,
     .setup = setup,
     .run = run_units,
     .verify = verify,

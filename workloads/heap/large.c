@@ -117,6 +117,10 @@ static struct hm_sizes sizes_of(const struct hm_value *values) {
                              (uint32_t)values[PARAM_MAX].number};
 }
 
+static const char *conflict(const struct hm_value *values) {
+    return hm_sizes_conflict(values[PARAM_MIN].number, values[PARAM_MAX].number);
+}
+
 static int setup(struct hm_run *run) {
     const struct hm_sizes sizes = sizes_of(run->params);
     if (!hm_sizes_valid(&sizes))
@@ -173,6 +177,7 @@ static const struct hm_workload large = {
     .origin = "malloc-large in mimalloc-bench: 20 blocks of 5 to 25 MiB, written with zeroes",
     .op = "free and malloc",
     .params = params,
+    .conflict = conflict,
     .setup = setup,
     .run = run_units,
     .verify = verify,

@@ -149,6 +149,10 @@ static unsigned own_threads(const struct hm_value *values, unsigned threads) {
     return values[PARAM_SUCCESSOR].number ? threads : 0;
 }
 
+static const char *conflict(const struct hm_value *values) {
+    return hm_sizes_conflict(values[PARAM_MIN].number, values[PARAM_MAX].number);
+}
+
 static int setup(struct hm_run *run) {
     const struct hm_sizes sizes = {HM_SIZES_UNIFORM, (uint32_t)run->params[PARAM_MIN].number,
                                    (uint32_t)run->params[PARAM_MAX].number};
@@ -223,6 +227,7 @@ static const struct hm_workload server = {
               "sizes in [8, 1000)",
     .op = "free and malloc",
     .params = params,
+    .conflict = conflict,
     .shared_bytes = shared_bytes,
     .own_threads = own_threads,
     .setup = setup,

@@ -70,7 +70,7 @@ static size_t touch_of(const struct tcached *tcached) {
 }
 
 static const char *conflict(const struct hm_value *values) {
-    return values[PARAM_MIN].number > values[PARAM_MAX].number ? "min is above max" : NULL;
+    return hm_sizes_conflict(values[PARAM_MIN].number, values[PARAM_MAX].number);
 }
 
 static void teardown(struct hm_run *run) {

@@ -177,6 +177,10 @@ static size_t script_batches(enum role role, size_t blocks) {
     return blocks < SCRIPT_SIZES ? SCRIPT_SIZES / blocks : 1;
 }
 
+static const char *conflict(const struct hm_value *values) {
+    return hm_sizes_conflict(values[PARAM_MIN].number, values[PARAM_MAX].number);
+}
+
 static int setup(struct hm_run *run) {
     const struct hm_value *values = run->params;
     const struct hm_sizes sizes = {HM_SIZES_UNIFORM, (uint32_t)values[PARAM_MIN].number,
@@ -409,6 +413,7 @@ static const struct hm_workload xthread = {
               "4096, at most 100 of them waiting",
     .op = "malloc and its free",
     .params = params,
+    .conflict = conflict,
     .ops_per_unit = ops_per_unit,
     .shared_bytes = shared_bytes,
     .figures = figures,
