@@ -8,6 +8,7 @@
  *
  * Invariant
  *   All bytes of a live block hold the mark of its slot and size, which is not 0. */
+#include "workloads/bytes.h"
 #include "workloads/slots.h"
 
 #include <errno.h>
@@ -89,13 +90,6 @@ static unsigned char dirt(size_t slot, size_t size) {
     return hm_slot_mark(slot, size) | 0x80;
 }
 
-static unsigned char any_bit(const unsigned char *block, size_t size) {
-    unsigned char bits = 0;
-    for (size_t i = 0; i < size; i++)
-        bits |= block[i];
-    return bits;
-}
-
 /* Hot. @param check constant  @return false when memory ran out, and the slot is empty */
 __attribute__((always_inline)) static inline bool replace(const struct hm_memory *memory,
                                                           struct callocs *callocs,
@@ -107,8 +101,8 @@ __attribute__((always_inline)) static inline bool replace(const struct hm_memory
     *slot = (struct hm_slot){block, block ? step->size : 0};
     if (__builtin_expect(!block, 0))
         return false;
-    unsigned char bits = check == CHECK_ALL ? any_bit(block, step->size)
-                                            : (unsigned char)(block[0] | block[step->size - 1]);
+    uint64_t bits = check == CHECK_ALL ? hm_bytes_unlike(block, step->size, 0)
+                                       : (uint64_t)(block[0] | block[step->size - 1]);
     callocs->was_dirty |= bits != 0;
     memset(block, dirt(step->slot, step->size), step->size);
     return true;

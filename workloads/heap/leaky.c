@@ -16,6 +16,7 @@
  *   that two threads of one round chose hangs on timing; all blocks are equal, so nothing else does.
  *   All bytes of a block in a slot hold the slot's mark.
  *   A round that lacks memory, or a thread, is done again as a whole. */
+#include "workloads/bytes.h"
 #include "workloads/footprint.h"
 #include "workloads/workload.h"
 
@@ -124,19 +125,12 @@ static unsigned char mark_of(size_t slot) {
     return (unsigned char)(slot % 255 + 1);
 }
 
-static unsigned char any_bit(const unsigned char *block, size_t size) {
-    unsigned char bits = 0;
-    for (size_t i = 0; i < size; i++)
-        bits |= block[i];
-    return bits;
-}
-
 /* @return false when memory ran out */
 static bool swap_block(const struct hm_memory *memory, struct leaky *leaky, uint32_t slot) {
     unsigned char *block = hm_calloc(memory, 1, leaky->size);
     if (!block)
         return false;
-    if (any_bit(block, leaky->size))
+    if (hm_bytes_unlike(block, leaky->size, 0))
         atomic_store(&leaky->was_dirty, true);
     memset(block, mark_of(slot), leaky->size);
     hm_free(memory, atomic_exchange(&leaky->slots[slot], block));

@@ -6,11 +6,12 @@
  * the heap is old. Sizes follow a power law: half of them are 5 to 8 bytes, a quarter 9 to 16, and so
  * on up to 1024; the last two classes are equally rare.
  *
- * As in the original every byte of a block is written and read. What is read is summed up and
+ * As in the original every byte of a block is written and read, the latter by words. What is read is
  * compared with what was written: blocks that were overwritten in their lives are counted.
  *
  * In the original the threads share 2^18 slots out; here each has `slots`, so that a thread's work is
  * the same at any number of threads. */
+#include "workloads/bytes.h"
 #include "workloads/slots.h"
 
 #include <errno.h>
@@ -92,11 +93,20 @@ static void teardown(struct hm_run *run) {
     run->state = NULL;
 }
 
+/* Into an empty slot. @return whether there was memory; if not, it stays empty */
+static bool put(const struct hm_memory *memory, struct hm_slot *slot, const struct hm_step *step) {
+    unsigned char *block = hm_malloc(memory, step->size);
+    if (__builtin_expect(!block, 0))
+        return false;
+    *slot = (struct hm_slot){block, step->size};
+    hm_slot_touch(slot, step->slot, HM_TOUCH_ALL);
+    return true;
+}
+
 static bool fill_half(const struct hm_run *run, struct hm_slots *set, struct hm_random *random) {
     for (uint32_t i = 0; i < set->slot_count; i++)
         if ((hm_random_next(random) & 1) &&
-            !hm_slots_replace(run->memory, set->slots, &(struct hm_step){i, draw_size(random)},
-                              HM_TOUCH_ALL))
+            !put(run->memory, &set->slots[i], &(struct hm_step){i, draw_size(random)}))
             return false;
     return true;
 }
@@ -116,16 +126,9 @@ static int setup(struct hm_run *run) {
     return ENOMEM;
 }
 
-static uint64_t sum_of(const unsigned char *block, size_t size) {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < size; i++)
-        sum += block[i];
-    return sum;
-}
-
 /* @return whether it held what it was written with */
 static bool take(const struct hm_memory *memory, struct hm_slot *slot, size_t index) {
-    bool is_whole = sum_of(slot->block, slot->size) == slot->size * hm_slot_mark(index, slot->size);
+    bool is_whole = !hm_bytes_unlike(slot->block, slot->size, hm_slot_mark(index, slot->size));
     hm_free(memory, slot->block);
     *slot = (struct hm_slot){NULL, 0};
     return is_whole;
@@ -148,7 +151,7 @@ __attribute__((noinline)) static uint64_t run_units(struct hm_run *run, uint64_t
         sum += step->slot + slot->size * (at & mask) + 1;
         if (slot->block)
             damaged += !take(&memory, slot, step->slot);
-        else if (!hm_slots_replace(&memory, slots, step, HM_TOUCH_ALL)) {
+        else if (!put(&memory, slot, step)) {
             sum -= step->slot + 1;
             break;
         }
