@@ -240,6 +240,24 @@ static void run_out_at(const struct example *example, unsigned threads, uint64_t
     close_crowd(&crowd);
 }
 
+/* Two batches of a unit have 30 + 99 blocks in all, each with a pointer. Thread 0 runs while the other has
+ * not begun, which so gets all of them; then that one runs, and keeps none for thread 0, which has ended. */
+static void test_rptest_hands_its_batches_to_the_other_thread(void **state) {
+    (void)state;
+    const struct example example = {"rptest", {{"min", 16}, {"max", 16}}, 0, 0};
+    struct crowd crowd;
+    open_crowd(&crowd, &example, counted_memory(HM_SHAPE_HEAP), 2);
+    const struct hm_workload *workload = crowd.cell.workload;
+    assert_true(set_up(&crowd));
+    assert_int_equal(workload->run(&crowd.runs[0], 1), 1);
+    uint64_t live = workload->live_bytes(&crowd.runs[0]);
+    assert_true(workload->live_bytes(&crowd.runs[1]) >= 129 * (16 + sizeof(void *)));
+    assert_int_equal(workload->run(&crowd.runs[1], 1), 1);
+    assert_int_equal(workload->live_bytes(&crowd.runs[0]), live);
+    verify_crowd(&crowd, true);
+    close_crowd(&crowd);
+}
+
 static void test_nobody_waits_for_a_thread_without_memory(void **state) {
     (void)state;
     for (size_t i = 0; i < CLASSICS; i++)
@@ -258,6 +276,7 @@ int main(void) {
         cmocka_unit_test_setup(test_shbench8_begins_with_foreign_blocks, start_afresh),
         cmocka_unit_test_setup(test_messages_are_freed_by_others_and_held_back, start_afresh),
         cmocka_unit_test_setup(test_blocks_change_hands, start_afresh),
+        cmocka_unit_test_setup(test_rptest_hands_its_batches_to_the_other_thread, start_afresh),
         cmocka_unit_test_setup(test_nobody_waits_for_a_thread_without_memory, start_afresh),
     };
     return cmocka_run_group_tests_name("heap_classics_threads", tests, NULL, NULL);

@@ -7,19 +7,23 @@
  * or 16 bytes, its size then being a multiple of that, as C11 has it. A batch is a block too, which
  * holds the pointers.
  *
- * Batches go onto one stack: pushed by compare-and-exchange, taken all at once by whoever comes next.
- * The original sends its pointers without an ordering that says that they are written before the batch
- * is seen, which is a data race; here the push releases and the taking acquires. Who takes a batch is
- * a matter of timing in both. So the checksum is over what a thread allocates, whose sizes, slots and
- * counts depend on nothing but (seed, thread).
+ * A batch goes to the next of the other threads in turn, onto a stack of that thread: pushed by
+ * compare-and-exchange, taken all at once. The original sends its pointers without an ordering that
+ * says that they are written before the batch is seen, which is a data race; here the push releases
+ * and the taking acquires. In the original nobody hands over once a thread has come to its end; here a
+ * batch for a thread whose run() has ended is freed by who made it. When a batch is freed is a matter
+ * of timing in both. So the checksum is over what a thread allocates, whose sizes, slots and counts
+ * depend on nothing but (seed, thread).
  *
  * Loops come in fours with a fixed sum of allocations: counts are drawn for two, for the third and the
  * fourth they are what is left to it. A unit is four loops. The original does `loops` of them between
  * two restarts of its threads; with `fresh=on` so does this.
  *
- * Verification. The first bytes of a block are written; whoever frees one of a batch looks at its
- * first byte, and of the slots those that are left are looked at after the run. */
+ * Verification. The first bytes of a block are written, and as in the original one in each page and
+ * the last; whoever frees one of a batch looks at its first byte, and of the slots those that are left
+ * are looked at after the run. */
 #include "workloads/slots.h"
+#include "workloads/spin.h"
 #include "workloads/threads.h"
 
 #include <errno.h>
@@ -39,6 +43,7 @@ enum {
     LOOPS = 4,  /* in a unit */
     BATCHES = LOOPS / 2,
     TOUCH_BYTES = 4,
+    PAGE_BYTES = 4096,
     ALIGNED_BELOW = 4096,
     SALT = 0x5a, /* a batch's bytes differ from those of slots */
 };
@@ -119,9 +124,10 @@ struct batch {
     unsigned char *blocks[];
 };
 
-/* In run->shared. */
+/* In run->shared, one for each thread. */
 struct exchange {
-    _Atomic(struct batch *) top;
+    _Alignas(HM_SPIN_APART) _Atomic(struct batch *) top;
+    atomic_bool ended; /* its thread is not in a run() */
 };
 
 /* One mapping: this, the slots, the pieces. */
@@ -129,6 +135,7 @@ struct rptest {
     struct hm_slots set;  /* without a script */
     struct piece *pieces; /* of UNITS units */
     size_t unit_pieces;
+    unsigned to;      /* thread that was handed over to last */
     uint64_t units;   /* done since the start */
     uint64_t pass;    /* units between two restarts */
     uint64_t left;    /* of this pass */
@@ -163,8 +170,7 @@ static unsigned own_threads(const struct hm_value *values, unsigned threads) {
 
 static size_t shared_bytes(const struct hm_value *values, unsigned threads) {
     (void)values;
-    (void)threads;
-    return sizeof(struct exchange);
+    return threads * sizeof(struct exchange);
 }
 
 static const char *conflict(const struct hm_value *values) {
@@ -234,6 +240,13 @@ static unsigned char *allocate(const struct hm_memory *memory, struct piece piec
                            : hm_malloc(memory, piece.size);
 }
 
+/* Write to each page, and to the last byte. */
+static void commit(unsigned char *block, size_t size, unsigned char mark) {
+    for (size_t at = PAGE_BYTES; at < size; at += PAGE_BYTES)
+        block[at] = mark;
+    block[size - 1] = mark;
+}
+
 static void free_visited(const struct hm_memory *memory, struct hm_slots *set, struct visit visit) {
     for (size_t at = visit.at; visit.count > 0; visit.count--) {
         if (set->slots[at].block) {
@@ -257,6 +270,7 @@ static bool fill_visited(const struct hm_memory *memory, struct hm_slots *set, s
             return false;
         }
         hm_slot_touch(slot, at, TOUCH_BYTES);
+        commit(slot->block, slot->size, hm_slot_mark(at, slot->size));
         pieces++;
         at = (at + visit.stride) % set->slot_count;
     }
@@ -276,8 +290,12 @@ static uint64_t free_batch(const struct hm_memory *memory, struct batch *batch) 
     return damaged;
 }
 
+static struct exchange *own_exchange(const struct hm_run *run) {
+    return (struct exchange *)run->shared + run->thread % run->threads;
+}
+
 static void free_handed_over(const struct hm_run *run, struct rptest *rptest) {
-    struct exchange *exchange = run->shared;
+    struct exchange *exchange = own_exchange(run);
     if (!atomic_load_explicit(&exchange->top, memory_order_relaxed))
         return;
     struct batch *batch = atomic_exchange_explicit(&exchange->top, NULL, memory_order_acquire);
@@ -306,17 +324,32 @@ static struct batch *make_batch(const struct hm_memory *memory, uint32_t count,
             return NULL;
         }
         *block = (unsigned char)(batch->count ^ SALT);
+        commit(block, piece.size, *block);
         batch->bytes += piece.size;
         batch->blocks[batch->count++] = block;
     }
     return batch;
 }
 
-static bool hand_over(const struct hm_run *run, uint32_t count, const struct piece *pieces) {
-    struct exchange *exchange = run->shared;
+/* The next thread in turn, but not this one unless it is alone. */
+static struct exchange *next_exchange(const struct hm_run *run, struct rptest *rptest) {
+    unsigned own = run->thread % run->threads;
+    rptest->to = (rptest->to + 1) % run->threads;
+    if (rptest->to == own)
+        rptest->to = (rptest->to + 1) % run->threads;
+    return (struct exchange *)run->shared + rptest->to;
+}
+
+static bool hand_over(const struct hm_run *run, struct rptest *rptest, uint32_t count,
+                      const struct piece *pieces) {
     struct batch *batch = make_batch(run->memory, count, pieces);
     if (!batch)
         return false;
+    struct exchange *exchange = next_exchange(run, rptest);
+    if (atomic_load_explicit(&exchange->ended, memory_order_relaxed)) {
+        rptest->damaged += free_batch(run->memory, batch);
+        return true;
+    }
     struct batch *top = atomic_load_explicit(&exchange->top, memory_order_relaxed);
     do
         batch->next = top;
@@ -338,7 +371,7 @@ __attribute__((noinline)) static bool do_unit(struct hm_run *run, struct rptest 
         if (!fill_visited(&memory, &rptest->set, loop->filled, pieces))
             return false;
         free_handed_over(run, rptest);
-        if (loop->batch && !hand_over(run, loop->batch, pieces + loop->filled.count))
+        if (loop->batch && !hand_over(run, rptest, loop->batch, pieces + loop->filled.count))
             return false;
         pieces += loop->filled.count + loop->batch;
     }
@@ -354,7 +387,7 @@ static uint64_t do_units(struct hm_run *run, uint64_t units) {
     return units;
 }
 
-static uint64_t run_units(struct hm_run *run, uint64_t units) {
+static uint64_t do_passes(struct hm_run *run, uint64_t units) {
     struct rptest *rptest = run->state;
     uint64_t done = 0;
     while (rptest->fresh && done < units) {
@@ -366,6 +399,14 @@ static uint64_t run_units(struct hm_run *run, uint64_t units) {
             return done;
     }
     return rptest->fresh ? done : do_units(run, units);
+}
+
+static uint64_t run_units(struct hm_run *run, uint64_t units) {
+    struct exchange *own = own_exchange(run);
+    atomic_store(&own->ended, false);
+    uint64_t done = do_passes(run, units);
+    atomic_store(&own->ended, true);
+    return done;
 }
 
 /* ---- Before and after ---- */
@@ -402,6 +443,7 @@ static int setup(struct hm_run *run) {
     struct rptest *rptest = map_rptest(run->params);
     if (!rptest)
         return ENOMEM;
+    rptest->to = run->thread % run->threads;
     struct hm_random random = hm_random_of(run->seed, run->thread);
     for (size_t i = 0; i < UNITS; i++)
         draw_unit(&rptest->loops[i * LOOPS], run->params, &random);
@@ -422,12 +464,11 @@ static const char *verify(struct hm_run *run) {
     return hm_slots_verify(&rptest->set, TOUCH_BYTES);
 }
 
-/* The first thread answers for the batches. */
+/* Each thread answers for the batches that were handed to it. */
 static uint64_t live_bytes(const struct hm_run *run) {
     const struct rptest *rptest = run->state;
     uint64_t sum = hm_slots_live_bytes(&rptest->set);
-    struct exchange *exchange = run->shared;
-    const struct batch *batch = run->thread ? NULL : atomic_load(&exchange->top);
+    const struct batch *batch = atomic_load(&own_exchange(run)->top);
     for (; batch; batch = batch->next)
         sum += batch->bytes + batch_bytes(batch->count);
     return sum;
