@@ -302,13 +302,12 @@ static bool is_due(const struct hm_gc *gc) {
     return gc->threshold && count > gc->threshold && count > long_lived / LONG_LIVED_SHARE;
 }
 
-/* Another mutator may collect before it is our turn: then it is not due any more. */
+/* While another mutator collects nothing is due: it goes on without us, as in CPython's gc_collect_main. */
 void hm_freethreaded_flush(struct hm_mutator *m) {
     struct hm_gc *gc = m->gc;
     tell_count(m);
-    if (!gc->whole.automatic || m->collecting || !is_due(gc))
+    if (!gc->whole.automatic || m->collecting || !is_due(gc) || pthread_mutex_trylock(&gc->right))
         return;
-    hm_mutators_lock(&gc->right);
     if (is_due(gc))
         collect(m);
     pthread_mutex_unlock(&gc->right);

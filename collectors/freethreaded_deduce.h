@@ -112,12 +112,13 @@ static intptr_t references(const struct hm_object *object) {
 /* ---- The queues ---- */
 
 /* Merges what one mutator has queued. A container that is dead is garbage like all that nothing holds, so that
- * garbage which hangs on it is found, too. A dead leaf gets a reference of ours, and goes to a list. */
+ * garbage which hangs on it is found, too. A dead leaf gets a reference of ours, and goes to a list; so does
+ * what has a legacy finalizer, which runs at a death, and would be uncollectable as garbage. */
 static void merge_queued(struct hm_object *object, struct list *dead) {
     struct hm_object *next;
     for (; object; object = next) {
         next = list_next(object);
-        if (!merge(object) || !object->leaf)
+        if (!merge(object) || !(object->leaf || object->type->legacy_finalizer))
             continue;
         __atomic_store_n(&hm_biased_of(object)->word, HM_BIASED_ONE | HM_BIASED_MERGED,
                          __ATOMIC_RELAXED);
