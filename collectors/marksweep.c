@@ -260,6 +260,25 @@ static uint64_t count_objects(struct hm_gc *gc) {
     return sum - gc->freed_objects;
 }
 
+static void mark_log(const struct hm_gc *gc, const struct hm_log *log) {
+    struct hm_object *object;
+    for (struct hm_log_place p = hm_log_start(log); (object = hm_log_get(log, &p)); p.at++)
+        object->count = gc->epoch;
+}
+
+/* After the finalizers, during which others went on. If one of them has lost a root meanwhile, it is not known
+ * what lives: all of it does, until the next collection. @return how many are kept though nothing reaches
+ * them */
+static uint64_t mark_again(struct hm_gc *gc) {
+    if (!has_any_lost_root(gc))
+        return mark(gc, true);
+    for (struct hm_mutator *m = gc->mutators; m < mutators_end(gc); m++) {
+        mark_log(gc, &m->special);
+        mark_log(gc, &m->plain);
+    }
+    return 0;
+}
+
 static void collect_stopped(struct hm_mutator *m, struct hm_whole_done *done) {
     struct hm_gc *gc = m->gc;
     done->visited = count_objects(gc);
@@ -267,22 +286,11 @@ static void collect_stopped(struct hm_mutator *m, struct hm_whole_done *done) {
     handle_weak_references(m);
     if (note_unfinalized(gc)) {
         run_finalizers(m);
-        done->uncollectable = mark(gc, true);
+        done->uncollectable = mark_again(gc);
         handle_weak_references(m);
     }
     done->collected = sweep_all(gc);
     set_room(gc);
-}
-
-static bool has_lost_root(const struct hm_mutator *m) {
-    return m->roots_used > m->roots_capacity;
-}
-
-static bool has_any_lost_root(struct hm_gc *gc) {
-    for (struct hm_mutator *m = gc->mutators; m < mutators_end(gc); m++)
-        if (has_lost_root(m))
-            return true;
-    return false;
 }
 
 /* With the right. A root that another mutator has lost is seen in the pause only, which then does nothing

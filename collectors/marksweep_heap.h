@@ -35,6 +35,17 @@ static bool is_marked(const struct hm_gc *gc, const struct hm_object *object) {
     return object->count == gc->epoch;
 }
 
+static bool has_lost_root(const struct hm_mutator *m) {
+    return m->roots_used > m->roots_capacity;
+}
+
+static bool has_any_lost_root(struct hm_gc *gc) {
+    for (struct hm_mutator *m = gc->mutators; m < mutators_end(gc); m++)
+        if (has_lost_root(m))
+            return true;
+    return false;
+}
+
 /* ---- All that is special ---- */
 
 /* A way through the logs `special` of all mutators. */
