@@ -274,11 +274,11 @@ static void open_memory(struct hm_engine *e) {
 
 static void make_figures(struct hm_engine *e) {
     unsigned count = hm_figure_count(e->workload);
-    double *figures = count ? hm_scratch(e->count * count * sizeof *figures) : NULL;
+    double *figures = count ? hm_scratch((size_t)e->count * count * sizeof *figures) : NULL;
     if (count && !figures)
         hm_tell_failure("oom", "no memory for the workload's figures");
     for (unsigned i = 0; count && i < e->count; i++)
-        e->workers[i].figures = figures + i * count;
+        e->workers[i].figures = figures + (size_t)i * count;
 }
 
 static void init_worker(struct hm_engine *e, unsigned i, void *shared) {
