@@ -269,10 +269,10 @@ static void forget_roots(const struct hm_mutator *m) {
 static void deduce(struct hm_mutator *m, struct zoo_head *list, int64_t held) {
     struct zoo_head *stack = NULL;
     FOR_EACH_HEAD(list) {
-        head->refs = (int64_t)object_of(head)->count - held;
 #ifdef ZOO_IMMORTAL_GOES
-        head->refs = (int64_t)(object_of(head)->count & ~ZOO_IMMORTAL) - held;
+        object_of(head)->count &= ~ZOO_IMMORTAL;
 #endif
+        head->refs = (int64_t)object_of(head)->count - held;
         head->reached = false;
         m->stats.visited += head->candidate;
     }

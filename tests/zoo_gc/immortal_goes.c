@@ -1,4 +1,4 @@
-/* A collection takes an immortal container that nobody refers to for garbage.
+/* A collection makes what is immortal mortal again.
  * caught by: immortal random */
 #define ZOO_IMMORTAL_GOES 1
 #include "tests/zoo_gc/base.h"
