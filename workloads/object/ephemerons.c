@@ -45,6 +45,12 @@ enum {
     DELETE_SCAN,
 };
 
+/* Where references are counted, the callback of each link lets the next one die, within itself: so many such
+ * calls have room on a thread's stack. */
+enum {
+    LINKS_MAX = 10000,
+};
+
 static const struct hm_param params[] = {
     [PARAM_LINKS] = {.name = "links",
                      .unit = "links",
@@ -52,7 +58,7 @@ static const struct hm_param params[] = {
                      .kind = HM_PARAM_COUNT,
                      .initial = 100,
                      .min = 1,
-                     .max = 1000000},
+                     .max = LINKS_MAX},
     [PARAM_TABLE] = {.name = "table",
                      .unit = "",
                      .help = "where values stand: in a table with weak keys, or in their keys",
