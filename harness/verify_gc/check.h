@@ -20,7 +20,8 @@ struct hm_check_board {
     int ended;    /* the process came to the end of the property. Atomic. */
     int is_bad_input; /* `line` is about the command line. */
     uint64_t program; /* of the random scripts, which one is played; else HM_NO_PROGRAM */
-    char crash[120];  /* where the process crashed, for behind the signal's name */
+    unsigned nested;  /* collections that finalizers and callbacks have asked for, and that go on */
+    char crash[180];  /* where the process crashed, for behind the signal's name */
     char version[HM_VERSION_BYTES]; /* of the library, if it is known for something */
     char at[200];                   /* what is being tried */
     char line[600];                 /* what broke, or a note */

@@ -27,16 +27,19 @@ static const void *place_of(const void *context) {
 #endif
 }
 
-/* The program itself exports nothing that would tell more than the property. */
+/* Of the program itself nothing is told: the property says more. */
 static void note(int number, siginfo_t *info, void *context) {
-    Dl_info where;
+    Dl_info where, own;
     const void *place = place_of(context);
     (void)number;
-    if (!place || !dladdr(place, &where) || !where.dli_sname || !where.dli_fname)
+    if (!place || !dladdr(place, &where) || !where.dli_fname ||
+        !dladdr((const void *)&watched, &own) || where.dli_fbase == own.dli_fbase)
         return;
     const char *slash = strrchr(where.dli_fname, '/');
-    snprintf(watched->crash, sizeof watched->crash, " in %s of %s%s", where.dli_sname,
-             slash ? slash + 1 : where.dli_fname, info->si_addr ? "" : ", at address 0");
+    snprintf(watched->crash, sizeof watched->crash, " in %s%s%s%s%s",
+             where.dli_sname ? where.dli_sname : "", where.dli_sname ? " of " : "",
+             slash ? slash + 1 : where.dli_fname, info->si_addr ? "" : ", at address 0",
+             watched->nested ? ", in a collection that a finalizer asked for" : "");
 }
 
 void hm_crash_watch(struct hm_check_board *board) {

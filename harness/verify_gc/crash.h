@@ -5,8 +5,8 @@
 #include "harness/verify_gc/check.h"
 
 /** From now on a SIGSEGV or SIGBUS of this process writes to `board->crash` in which function of which
- *  shared library it came, and whether at address 0; then the process dies of it, as it would have. Only
- *  what a library exports has a name; of others nothing is written. The calling thread, too, if it has
+ *  shared library it came, whether at address 0, and whether a finalizer had asked for a collection; then the process dies of it, as it would have. Only
+ *  what a library exports has a name, and of the program itself nothing is written. The calling thread, too, if it has
  *  run out of its stack. */
 void hm_crash_watch(struct hm_check_board *board);
 

@@ -310,7 +310,9 @@ int64_t hm_world_collect(struct hm_world *w, int generation) {
     begin(w);
     uint64_t happened = w->happened;
     w->collecting++;
+    w->check->board->nested += w->depth > 0;
     int64_t found = w->check->ops->collect(w->m, generation);
+    w->check->board->nested -= w->depth > 0;
     w->collecting--;
     hm_witness_note(w, "collect", (int)found);
     end(w);
