@@ -485,7 +485,7 @@ static const struct hm_deviation deviations[] = {
                "reference that is dying, and there is none"},
     {.properties = "deterministic|random",
      .fault = "killed by SIGSEGV in " HM_PYTHON_LIBRARY
-              ", at address 0, in a collection that a finalizer asked for: *",
+              ", at address 8, in a collection that a finalizer asked for: *",
      .versions = "3.11.2|3.11.7",
      .what = "what a dying weak reference of a subclass holds has a finalizer, which collects the "
              "target of that reference: crash",

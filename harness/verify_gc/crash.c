@@ -12,6 +12,7 @@
 
 enum {
     STACK_BYTES = 64 << 10,
+    NEAR_NULL = 4096, /* an address below is that of a member, or an element, of NULL */
 };
 
 static struct hm_check_board *watched;
@@ -35,10 +36,14 @@ static void note(int number, siginfo_t *info, void *context) {
     if (!place || !dladdr(place, &where) || !where.dli_fname ||
         !dladdr((const void *)&watched, &own) || where.dli_fbase == own.dli_fbase)
         return;
+    char at[24] = "";
+    uintptr_t address = (uintptr_t)info->si_addr;
+    if (info->si_code == SEGV_MAPERR && address < NEAR_NULL)
+        snprintf(at, sizeof at, ", at address %u", (unsigned)address);
     const char *slash = strrchr(where.dli_fname, '/');
     snprintf(watched->crash, sizeof watched->crash, " in %s%s%s%s%s",
              where.dli_sname ? where.dli_sname : "", where.dli_sname ? " of " : "",
-             slash ? slash + 1 : where.dli_fname, info->si_addr ? "" : ", at address 0",
+             slash ? slash + 1 : where.dli_fname, at,
              watched->nested ? ", in a collection that a finalizer asked for" : "");
 }
 
