@@ -13,7 +13,7 @@ caught() {
     local library=$zoo/zoo_$1.so property properties
     properties=$(sed -n 's|^ \* caught by: \(.*\) \*/$|\1|p' "$2")
     [[ -n $properties ]] || fail "$1 does not say what catches it"
-    heapmark verify -c "$library" --property "${properties// /,}" --ops 40K --timeout 4
+    heapmark verify -c "$library" --property "${properties// /,}" --ops 40K --timeout 2
     expect_exit 1
     for property in $properties; do
         grep -q "^failed: zoo_$1.so, $property: " "$out" || fail "$1 is not caught by $property"
