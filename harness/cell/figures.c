@@ -27,7 +27,7 @@ double hm_figure_over_threads(const struct hm_figure *figure, const double *valu
                               unsigned threads, unsigned stride) {
     double all = NAN;
     for (unsigned i = 0; i < threads; i++) {
-        double value = values[i * stride];
+        double value = values[(size_t)i * stride];
         if (!isnan(value))
             all = isnan(all) ? value : combine(figure, all, value);
     }

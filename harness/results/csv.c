@@ -292,8 +292,8 @@ bool hm_csv_torn(const struct hm_csv *csv) {
 }
 
 void hm_csv_put_text(FILE *out, const char *text) {
-    const char *guard =
-        *text && text[1] && strchr("=+-@\t", *text) && strncmp(text, "-#", 2) ? "'" : "";
+    bool is_formula = *text && text[1] && strchr("=+-@\t", *text) && strncmp(text, "-#", 2) != 0;
+    const char *guard = is_formula ? "'" : "";
     if (!strpbrk(text, ",\"\r\n")) {
         fprintf(out, "%s%s", guard, text);
         return;

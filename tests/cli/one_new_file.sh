@@ -10,6 +10,9 @@ mkdir tree
 tar -C "$source_dir" --exclude=./build --exclude=./.git --exclude='./results/[0-9]*' -cf - . |
     tar -C tree -xf -
 
+# Most workloads stay behind: they would only be built.
+find tree/workloads/heap tree/workloads/object -name '*.c' ! -name churn.c ! -name trees.c -delete
+
 # The examples are the blocks whose fence has a path: "```c allocators/mine.c".
 awk -v tree="$tree" '
     /^```[a-z]+ [a-z\/_.]+$/ { path = tree "/" $2; next }

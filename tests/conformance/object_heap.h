@@ -103,9 +103,9 @@ static void heap_close(struct hm_heap *heap) {
     munmap(heap->arena, HEAP_BYTES);
 }
 
-/* Whether an object that was live once still is. */
+/* Whether an object, which must be one that was live once, still is. */
 static inline bool is_live(const struct hm_object *object) {
-    return (uintptr_t)object->type != 0xDDDDDDDDDDDDDDDDu;
+    return object && (uintptr_t)object->type != 0xDDDDDDDDDDDDDDDDu;
 }
 
 /* A collector that is open, with its one mutator. */

@@ -300,7 +300,7 @@ static int setup(struct hm_run *run) {
         c->used = hm_new_array(m, &array_type, (uint32_t)run->params[PARAM_USED].number);
     if (c->used)
         c->keys = hm_new_array(m, &array_type, keys);
-    if (c->keys && make_keys(m, c) && fill(run, c))
+    if (c->used && c->keys && make_keys(m, c) && fill(run, c))
         return 0;
     teardown(run);
     return ENOMEM;
