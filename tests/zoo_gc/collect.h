@@ -7,7 +7,7 @@
 #define FOR_EACH_HEAD(list)                                                                        \
     for (struct zoo_head *head = (list)->next; head != (list); head = head->next)
 
-static int look_at(struct hm_object *child, void *change) {
+static inline int look_at(struct hm_object *child, void *change) {
     if (head_of(child)->candidate)
         head_of(child)->refs += *(int64_t *)change;
     return 0;
@@ -53,7 +53,7 @@ static void reach(struct zoo_head *head, struct zoo_head **stack) {
 #endif
 
 /* As if what only the third thread holds were held by nobody. */
-static void forget_roots(const struct hm_mutator *m) {
+static inline void forget_roots(const struct hm_mutator *m) {
     FOR_EACH_HEAD(&m->all) {
         for (unsigned i = 0; i < zoo_root_count[3]; i++)
             head->refs -= *zoo_roots[3][i] == object_of(head);
