@@ -16,7 +16,7 @@ enum {
         100 * 1000,       /* of the global lock: else a round is over before anybody asks for it */
     SMALL_MIN = 32 << 10, /* bytes, and containers, that an automatic collection waits for */
     SMALL_THRESHOLD = 30,
-    PARAMS_MAX = 32,
+    PARAMS_MAX = HM_SPEC_PARAMS,
 };
 
 static struct hm_crew *current;
