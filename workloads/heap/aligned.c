@@ -85,11 +85,9 @@ static unsigned log2_up(int64_t bytes) {
 }
 
 static const char *conflict(const struct hm_value *values) {
-    if (values[PARAM_MIN].number > values[PARAM_MAX].number)
-        return "min is above max";
     if (log2_up(values[PARAM_FROM].number) > log2_up(values[PARAM_TO].number))
         return "from is above to";
-    return NULL;
+    return hm_sizes_conflict(values[PARAM_MIN].number, values[PARAM_MAX].number);
 }
 
 static struct step draw(const struct hm_run *run, uint32_t slot, struct hm_random *random) {

@@ -12,7 +12,7 @@
  *
  * Invariant
  *   All bytes of an array hold the mark of its slot and of its generation. */
-#include "workloads/scratch.h"
+#include "workloads/sizes.h"
 #include "workloads/workload.h"
 
 #include <errno.h>
@@ -91,7 +91,7 @@ struct grow {
 };
 
 static const char *conflict(const struct hm_value *values) {
-    return values[PARAM_MIN].number > values[PARAM_MAX].number ? "min is above max" : NULL;
+    return hm_sizes_conflict(values[PARAM_MIN].number, values[PARAM_MAX].number);
 }
 
 static struct grow *map_grow(size_t live) {

@@ -109,9 +109,9 @@ static uint64_t ops_per_unit(const struct hm_value *values) {
 }
 
 static const char *conflict(const struct hm_value *values) {
-    if (values[PARAM_MIN].number > values[PARAM_MAX].number)
-        return "min is above max";
-    return values[PARAM_P].number > values[PARAM_Q].number ? "p is above q" : NULL;
+    if (values[PARAM_P].number > values[PARAM_Q].number)
+        return "p is above q";
+    return hm_sizes_conflict(values[PARAM_MIN].number, values[PARAM_MAX].number);
 }
 
 /* ---- Marks ---- */

@@ -174,9 +174,9 @@ static size_t shared_bytes(const struct hm_value *values, unsigned threads) {
 }
 
 static const char *conflict(const struct hm_value *values) {
-    if (values[PARAM_MIN].number > values[PARAM_MAX].number)
-        return "min is above max";
-    return values[PARAM_LOOPS].number % LOOPS ? "loops is no multiple of 4" : NULL;
+    if (values[PARAM_LOOPS].number % LOOPS)
+        return "loops is no multiple of 4";
+    return hm_sizes_conflict(values[PARAM_MIN].number, values[PARAM_MAX].number);
 }
 
 /* ---- The script ---- */

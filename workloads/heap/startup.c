@@ -13,13 +13,13 @@
  * own set-up is in no figure; but neither the thread that allocates here nor its large classes have.
  *
  * The clock is read in set-up only, and its own cost is taken off. */
-#include "workloads/scratch.h"
+#include "workloads/clock.h"
+#include "workloads/sizes.h"
 #include "workloads/workload.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
-#include <time.h>
 
 enum {
     PARAM_MIN,
@@ -88,7 +88,7 @@ struct startup {
 };
 
 static const char *conflict(const struct hm_value *values) {
-    return values[PARAM_MIN].number > values[PARAM_MAX].number ? "min is above max" : NULL;
+    return hm_sizes_conflict(values[PARAM_MIN].number, values[PARAM_MAX].number);
 }
 
 /* The class after that of `size`: a quarter of the power of two at or below it further on. */
@@ -98,18 +98,12 @@ static size_t next_size(size_t size) {
     return size + (step > SMALLEST_STEP_BYTES ? step : SMALLEST_STEP_BYTES);
 }
 
-static double now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
 /* The least that two readings lie apart. */
 static double clock_cost_ns(void) {
     double least = INFINITY;
     for (int i = 0; i < CLOCK_READS; i++) {
-        double begin = now_ns();
-        least = fmin(least, now_ns() - begin);
+        uint64_t begin = hm_clock_ns();
+        least = fmin(least, (double)(hm_clock_ns() - begin));
     }
     return least;
 }
@@ -121,14 +115,14 @@ static unsigned char mark_of(size_t index) {
 /* @return nanoseconds; NAN: there was no memory */
 static double time_one(struct hm_run *run, size_t index, size_t size, double clock_ns) {
     struct startup *startup = run->state;
-    double begin = now_ns();
+    uint64_t begin = hm_clock_ns();
     volatile unsigned char *block = hm_malloc(run->memory, size);
     if (!block)
         return NAN;
     *block = mark_of(index);
-    double end = now_ns();
+    uint64_t end = hm_clock_ns();
     startup->blocks[index] = (unsigned char *)block;
-    return fmax(end - begin - clock_ns, 0);
+    return fmax((double)(end - begin) - clock_ns, 0);
 }
 
 /* @return false when memory ran out */

@@ -15,6 +15,7 @@
  * lock for a moment only (Beazley, Understanding the Python GIL, 2010). Fairness is Jain's index of the
  * progress: 1 where all came equally far, 1 / threads where one had it all (Jain, Chiu and Hawe, 1984). */
 #include "allocators/gil.h"
+#include "workloads/clock.h"
 #include "workloads/lanes.h"
 #include "workloads/scratch.h"
 
@@ -156,12 +157,6 @@ static int setup(struct hm_run *run) {
 
 /* ---- Running ---- */
 
-static uint64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static inline uint64_t compute(uint64_t digest, int64_t steps) {
     for (int64_t i = 0; i < steps; i++)
         digest = hm_mix(digest + 1);
@@ -170,9 +165,9 @@ static inline uint64_t compute(uint64_t digest, int64_t steps) {
 
 static void take(const struct hm_run *run, struct shared *shared) {
     struct state *state = run->state;
-    uint64_t begin = now_ns();
+    uint64_t begin = hm_clock_ns();
     hm_gil_take(&shared->gil);
-    uint64_t waited = now_ns() - begin;
+    uint64_t waited = hm_clock_ns() - begin;
     state->longest_wait_ns = waited > state->longest_wait_ns ? waited : state->longest_wait_ns;
     shared->mutators[run->thread].turns++;
     shared->turns++;
