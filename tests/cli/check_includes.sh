@@ -4,7 +4,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 check=$source_dir/scripts/check-includes
 mkdir clean
-(cd "$source_dir" && cp -r allocators collectors workloads harness "$work/clean")
+(cd "$source_dir" && cp -r allocators collectors workloads traces harness "$work/clean")
 
 run "$check" clean
 expect_exit 0
