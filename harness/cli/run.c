@@ -1,20 +1,9 @@
-/* heapmark run: plans, measures, and says what came out. */
+/* heapmark run: measures a matrix of cells. */
+#include "harness/cli/carry.h"
 #include "harness/cli/command.h"
-#include "harness/cli/data.h"
 #include "harness/cli/options.h"
-#include "harness/machine/facts.h"
-#include "harness/measure/session.h"
-#include "harness/report/plot.h"
-#include "harness/report/table.h"
-#include "harness/results/gbench_file.h"
-#include "harness/results/manifest.h"
-#include "harness/results/stats_file.h"
 
-#include <errno.h>
-#include <math.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 
 static const char usage[] =
     "usage: heapmark run [-a ALLOC,..] [-c COLL,..] [-w WORKLOAD,..] [-t 1,2,..]\n"
@@ -51,247 +40,23 @@ static const char usage[] =
     "  heapmark run -a system,pool -c refcount,generational -w trees --quick\n"
     "  heapmark run my-matrix.ini --dry-run\n";
 
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int signal_number) {
-    if (interrupted)
-        _Exit(128 + signal_number);
-    interrupted = signal_number;
-}
-
-/* Everything that one run holds, so that it is given back in one place. */
-struct run {
-    struct hm_run_options options;
-    struct hm_topology *topology;
-    struct hm_plan *plan;
-    struct hm_folder folder;
-    bool has_folder;
-    struct hm_manifest manifest;
-    struct hm_machine_state before;
-    struct hm_session session;
-    struct hm_progress progress;
-    char program[PATH_MAX];
-};
-
-static int say(int code, const struct hm_error *error) {
-    fprintf(stderr, "heapmark run: %s\n", error->line);
-    return code;
-}
-
-static void warn(void *arg, const char *line) {
-    json_array_append_new(arg, json_string(line));
-    fprintf(stderr, "warning: %s\n", line);
-}
-
-static unsigned most_threads(const struct hm_plan *plan) {
-    unsigned most = 1;
-    for (size_t i = 0; i < plan->group_count; i++)
-        most = plan->groups[i]->threads > most ? plan->groups[i]->threads : most;
-    return most;
-}
-
-static int dry_run(const struct hm_plan *plan) {
-    double seconds = hm_plan_seconds(plan);
-    for (size_t i = 0; i < plan->cell_count; i++) {
-        const struct hm_cell *c = &plan->cells[i];
-        printf("%s%s%s%s\n", c->id, c->group->oversubscribed ? "  (oversubscribed)" : "",
-               c->skip[0] ? "  skip: " : "", c->skip);
-    }
-    printf("%zu cells, %u rounds, %zu processes, about %.0f s (estimated)\n", plan->cell_count,
-           plan->rounds, hm_plan_processes(plan), seconds);
-    return HM_EXIT_OK;
-}
-
-static int export_topology(struct run *r, struct hm_error *error) {
-    char path[PATH_MAX];
-    return hm_topology_export(r->topology, hm_folder_file(&r->folder, "topology.xml", path), error);
-}
-
-static int open_new(struct run *r, struct hm_error *error) {
-    hm_manifest_new(&r->manifest);
-    int bad = hm_folder_create(&r->folder, r->options.folder, r->manifest.run, error);
-    if (bad)
-        return bad;
-    r->has_folder = true;
-    bad = export_topology(r, error);
-    return bad ? bad : hm_manifest_write(&r->manifest, &r->folder, error);
-}
-
-static int open_again(struct run *r, struct hm_error *error) {
-    json_t *json;
-    int bad = hm_folder_reopen(&r->folder, r->options.resume, error);
-    if (bad)
-        return bad;
-    r->has_folder = true;
-    bad = hm_manifest_read(&json, r->options.resume, error);
-    if (bad)
-        return bad;
-    bad = hm_manifest_resume(json, r->plan, &r->manifest, error);
-    json_decref(json);
-    return bad;
-}
-
-static int open_folder(struct run *r, struct hm_error *error) {
-    int bad = r->options.resume ? open_again(r, error) : open_new(r, error);
-    return bad ? bad : hm_gbench_folder(&r->folder, error);
-}
-
-static int measure(struct run *r, struct hm_error *error) {
-    struct hm_session *s = &r->session;
-    int bad = hm_samples_open(&s->samples, &r->folder, r->manifest.run, r->plan, error);
-    if (bad)
-        return bad;
-    if (r->options.resume)
-        bad = hm_session_recall(s, error);
-    hm_progress_begin(&r->progress, hm_plan_processes(r->plan));
-    if (!bad)
-        bad = hm_session_calibrate(s, error);
-    if (!bad)
-        bad = hm_manifest_write(&r->manifest, &r->folder, error);
-    if (!bad)
-        bad = hm_session_measure(s, error);
-    hm_progress_end(&r->progress);
-    int close_bad = hm_samples_close(s->samples);
-    if (close_bad && !bad)
-        bad = hm_fail(error, close_bad, "can not close the samples: %s", strerror(close_bad));
-    return bad;
-}
-
-static void draw(const struct run *r) {
-    char plots[PATH_MAX];
-    struct hm_error error;
-    struct hm_plot_options options = {.format = HM_PLOT_FILES};
-    if (r->options.no_plots)
-        return;
-    if (hm_data_path("plots", plots, sizeof plots)) {
-        fputs("warning: no figures: the folder of their scripts is not installed\n", stderr);
-        return;
-    }
-    options.plots_dir = plots;
-    if (hm_plot_run(r->folder.path, &options, &error))
-        fprintf(stderr, "warning: no figures: %s\n", error.line);
-}
-
-/* What the run says of itself: warnings of the machine, and of the A/A arm. */
-static void judge_machine(struct run *r) {
-    struct hm_machine_state after;
-    hm_machine_sample(&after);
-    hm_machine_warnings(&r->before, &after, most_threads(r->plan), warn, r->manifest.warnings);
-}
-
-static int conclude(struct run *r, bool stopped, struct hm_error *error) {
-    struct hm_noise noise = {.floor = NAN};
-    judge_machine(r);
-    r->manifest.state = stopped ? "interrupted" : "finished";
-    int bad = hm_gbench_join(&r->folder, error);
-    if (!bad)
-        bad = hm_stats_write(&r->folder, r->plan, &noise, error);
-    if (!bad)
-        bad = hm_manifest_write(&r->manifest, &r->folder, error);
-    if (bad || stopped)
-        return bad;
-    draw(r);
-    bad = hm_table_print(stdout, r->folder.path, error);
-    if (!bad && isfinite(noise.floor))
-        printf("A/A: identical arms differed by up to %.1f %% in time.\n", noise.floor * 100);
-    if (!bad)
-        printf("Results: %s\n", r->folder.path);
-    return bad;
-}
-
-static int exit_status(int bad) {
-    switch (bad) {
-    case EEXIST:
-    case ENOTDIR:
-    case EACCES:
-    case EROFS:
-    case EINVAL:
-    case ENOENT:
-    case EWOULDBLOCK:
-        return HM_EXIT_USAGE;
-    default:
-        return HM_EXIT_FAILED;
-    }
-}
-
-static int carry_out(struct run *r) {
-    struct hm_error error = {""};
-    int bad = open_folder(r, &error);
-    if (bad)
-        return say(exit_status(bad), &error);
-    r->session.folder = &r->folder;
-    int stop = measure(r, &error);
-    if (stop && stop != EINTR)
-        return say(HM_EXIT_FAILED, &error);
-    bad = conclude(r, stop == EINTR, &error);
-    if (bad)
-        return say(HM_EXIT_FAILED, &error);
-    if (stop == EINTR) {
-        fprintf(stderr, "heapmark run: interrupted; go on with: --resume %s\n", r->folder.path);
-        return 128 + interrupted;
-    }
-    return hm_session_failures(&r->session) ? HM_EXIT_FAILED : HM_EXIT_OK;
-}
-
-static int prepare(struct run *r, struct hm_error *error) {
-    int bad = hm_program_path(r->program, sizeof r->program);
-    if (bad)
-        return hm_fail(error, bad, "can not tell my own path: %s", strerror(bad));
-    r->manifest.plan = r->plan;
-    r->manifest.state = "running";
-    r->manifest.machine = hm_machine_facts();
-    r->manifest.warnings = json_array();
-    hm_machine_sample(&r->before);
-    r->session = (struct hm_session){.plan = r->plan,
-                                     .topology = r->topology,
-                                     .progress = &r->progress,
-                                     .program = r->program,
-                                     .interrupted = &interrupted};
-    if (hm_session_init(&r->session))
-        return hm_fail(error, ENOMEM, "out of memory");
-    struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    return 0;
-}
-
-static void give_back(struct run *r) {
-    hm_session_free(&r->session);
-    json_decref(r->manifest.machine);
-    json_decref(r->manifest.warnings);
-    hm_plan_free(r->plan);
-    hm_topology_free(r->topology);
-    hm_run_options_free(&r->options);
-    if (r->has_folder)
-        hm_folder_close(&r->folder);
-}
-
-static int run_with(struct run *r) {
-    struct hm_error error = {""};
-    int bad = hm_topology_load(&r->topology, &error);
-    if (!bad)
-        bad = hm_plan_build(&r->plan, &r->options.request, r->topology, &error);
-    if (bad)
-        return say(bad == ENOMEM ? HM_EXIT_FAILED : HM_EXIT_USAGE, &error);
-    if (r->options.dry_run)
-        return dry_run(r->plan);
-    if (!hm_topology_is_real(r->topology)) {
-        fputs("heapmark run: the topology is synthetic: it can be planned on (--dry-run), not "
-              "measured\n",
-              stderr);
-        return HM_EXIT_USAGE;
-    }
-    bad = prepare(r, &error);
-    return bad ? say(HM_EXIT_FAILED, &error) : carry_out(r);
-}
-
 static int run(int argc, char **argv) {
-    struct run r = {.manifest = {.argc = argc, .argv = argv}};
+    struct hm_run_options options;
     struct hm_error error = {""};
-    int bad = hm_run_options_parse(argc, argv, &r.options, &error);
-    int status = bad ? say(HM_EXIT_USAGE, &error) : run_with(&r);
-    give_back(&r);
+    int status = HM_EXIT_USAGE;
+    if (hm_run_options_parse(argc, argv, &options, &error)) {
+        fprintf(stderr, "heapmark run: %s\n", error.line);
+    } else {
+        const struct hm_carry how = {.command = "run",
+                                     .argc = argc,
+                                     .argv = argv,
+                                     .folder = options.folder,
+                                     .resume = options.resume,
+                                     .dry_run = options.dry_run,
+                                     .no_plots = options.no_plots};
+        status = hm_carry_out(&how, &options.request);
+    }
+    hm_run_options_free(&options);
     return status;
 }
 
