@@ -200,7 +200,7 @@ static void look_for_peak(struct hm_sites *s) {
 
 static void take_call(struct hm_sites *s, const struct hm_trace_event *event, uint32_t site) {
     bool makes = event->kind != HM_TRACE_FREE;
-    s->calls[event->thread]++;
+    s->calls[event->thread] += event->kind != HM_TRACE_INHERITED;
     if (!hm_trace_is_allocation(event->kind) && event->block != HM_TRACE_FOREIGN)
         death(s, event);
     if (makes && event->kind != HM_TRACE_INHERITED) {
@@ -213,13 +213,13 @@ static void take_call(struct hm_sites *s, const struct hm_trace_event *event, ui
 }
 
 int hm_sites_add(struct hm_sites *s, const struct hm_trace_event *event, uint32_t site) {
+    s->now_ns = event->time_ns;
     if (event->kind == HM_TRACE_THREAD_BEGIN || event->kind == HM_TRACE_THREAD_END)
         return 0;
     int bad = make_room(s, event, site);
     if (bad)
         return bad;
-    s->operations++;
-    s->now_ns = event->time_ns;
+    s->operations += event->kind != HM_TRACE_INHERITED;
     if (!event->failed && event->kind != HM_TRACE_USABLE && event->block != HM_TRACE_NULL)
         take_call(s, event, site);
     return 0;

@@ -3,7 +3,8 @@
  * Vocabulary
  *   site       what blocks are told apart by: a place in the program, a size, a thread. The caller says
  *              for each event which one it is, by a number.
- *   operation  a call, failed ones too; not the marks of threads. The clock of a trace without times.
+ *   operation  a call, failed ones too; not the marks of threads, nor what was inherited. The clock
+ *              of a trace without times.
  *   life       from the operation that made a block to the one that freed it, or to the trace's end.
  *   temporary  a block that the thread which made it frees within its next few calls. Only calls that
  *              make or free a block are counted.

@@ -124,7 +124,7 @@ static inline void random_trace(struct random_trace *t, uint64_t seed, uint32_t 
 /* ---- Questions ---- */
 
 static inline bool is_operation(const struct hm_trace_event *event) {
-    return event->kind < HM_TRACE_THREAD_BEGIN;
+    return event->kind < HM_TRACE_THREAD_BEGIN && event->kind != HM_TRACE_INHERITED;
 }
 
 /* Whether a stay is live once an event is over. */

@@ -66,13 +66,6 @@ static bool is_temporary(const struct stay *stay) {
     return calls <= FEW;
 }
 
-static int last_operation(void) {
-    int last = RANDOM_EVENTS - 1;
-    while (!is_operation(&trace.events[last]))
-        last--;
-    return last;
-}
-
 static double operations_in(const struct stay *stay) {
     int count = 0;
     for (int i = stay->from + 1; i <= stay->to && i < RANDOM_EVENTS; i++)
@@ -81,7 +74,7 @@ static double operations_in(const struct stay *stay) {
 }
 
 static double time_in(const struct stay *stay) {
-    int to = stay->to == NEVER ? last_operation() : stay->to;
+    int to = stay->to == NEVER ? RANDOM_EVENTS - 1 : stay->to;
     return (double)(trace.events[to].time_ns - trace.events[stay->from].time_ns);
 }
 
