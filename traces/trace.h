@@ -13,7 +13,8 @@
  * Invariants of every event that a reader hands out, whatever the file holds
  *   An allocation's block is the next number. Other events name a live block, or HM_TRACE_NULL or
  *   HM_TRACE_FOREIGN. count * size does not overflow. A thread's number is below `threads`, a stack's
- *   at most `stacks`. Times never go back.
+ *   at most `stacks`. Times never go back. (A failed call whose count * size overflowed is recorded as
+ *   1 * UINT64_MAX.) Of the fields that a kind does not have, count is 1 and all others are 0.
  *
  * The file's bytes are described in docs/trace-format.md. Neither reader nor writer calls the C
  * library's malloc: a reader may be at work in a process whose heap is measured. */
@@ -99,7 +100,7 @@ struct hm_trace_facts {
  *  hm_trace_totals. Counts are as valgrind's memcheck has them: a reallocation of a block is one
  *  allocation and one free; what failed, free(NULL) and inherited blocks count in none of them. */
 struct hm_trace_totals {
-    uint64_t operations; /* calls, failed ones too; not the marks of threads */
+    uint64_t operations; /* calls, failed ones too; no marks of threads, no inherited blocks */
     uint64_t allocations;
     uint64_t frees;      /* with those of foreign and of inherited blocks */
     uint64_t bytes;      /* of all allocations, as requested */
@@ -112,7 +113,7 @@ struct hm_trace_totals {
     uint64_t null_frees;
     uint64_t foreign; /* events about foreign blocks */
     uint64_t inherited;
-    uint64_t cross_thread_frees; /* by another thread than the one that allocated it last */
+    uint64_t cross_thread_frees; /* and reallocations, by another thread than allocated it last */
     uint64_t duration_ns;        /* 0 without times */
     uint64_t dropped;            /* calls that the recorder could not keep */
     uint64_t hash; /* of all events, over every field; equal files' are equal on every machine */
@@ -184,7 +185,8 @@ struct hm_trace_address {
 uint32_t hm_trace_add_stack(struct hm_trace_writer *writer, const struct hm_trace_address *frames,
                             size_t count);
 
-/** Append an event, which must hold to the invariants above.
+/** Append an event, which must hold to the invariants above; fields that its kind does not have are
+ *  not looked at, nor times and stacks in a trace without them.
  *  @return 0; EINVAL: it does not, and nothing was written; or another errno */
 int hm_trace_add(struct hm_trace_writer *writer, const struct hm_trace_event *event);
 
