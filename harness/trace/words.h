@@ -17,6 +17,10 @@ struct hm_words {
 /** The number of a text, which is copied when it is new. @return HM_WORD_NONE: no memory */
 uint32_t hm_words_add(struct hm_words *words, const char *text);
 
+/** The number of a text that may not be there. @param length of it; it need not end  @return
+ *  HM_WORD_NONE: it is not */
+uint32_t hm_words_find(const struct hm_words *words, const char *text, size_t length);
+
 /** Its text, where it stays until the end. */
 static inline const char *hm_words_text(const struct hm_words *words, uint32_t word) {
     return words->texts[word];
