@@ -2,7 +2,8 @@
  *
  *   pin THREAD REQUESTED ACTUAL     proof PATH           value METRIC THREAD NUMBER
  *   point METRIC THREAD T_NS NUMBER checksum HEX         ops COUNT
- *   fail STATUS REASON...           end NONCE
+ *   bucket METRIC BUCKET COUNT      fail STATUS REASON...
+ *   end NONCE
  *
  * The writers use a buffer of their own and write(2): the C library's streams would take memory
  * from the heap that is measured. */

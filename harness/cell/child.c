@@ -6,6 +6,7 @@
 #include "harness/cell/engine.h"
 #include "harness/cell/figures.h"
 #include "harness/cell/gbench.h"
+#include "harness/cell/latency.h"
 #include "harness/cell/proof.h"
 #include "harness/machine/proc.h"
 
@@ -141,20 +142,29 @@ static void space_pass(struct hm_engine *engine, const struct hm_cell_config *co
     tell_value("footprint_bytes", -1, (double)peak_footprint);
 }
 
-int hm_cell_child(const struct hm_cell_config *config) {
+/* What the harness puts between the workload and the allocator, in passes that are not of time. */
+static void put_layers_on(struct hm_cell_config *config) {
+    if (config->pass == HM_PASS_LATENCY && hm_latency_put_on(&config->allocator))
+        hm_tell_failure("invalid", "%s has as many parts as there can be", config->allocator.text);
+}
+
+int hm_cell_child(struct hm_cell_config *config) {
     struct hm_error error;
     char path[PATH_MAX];
     if (hm_proof_check(config->library, path, sizeof path, &error))
         hm_tell_failure("wrong-allocator", "%s", error.line);
     hm_tell("proof %s", path);
+    put_layers_on(config);
     struct hm_engine *engine = hm_engine_start(config);
     if (config->pass == HM_PASS_CALIBRATE)
         calibrate(engine, config->units);
     else if (config->pass == HM_PASS_TIME)
         time_pass(engine, config);
+    else if (config->pass == HM_PASS_LATENCY)
+        hm_latency_pass(engine, config);
     else
         space_pass(engine, config);
-    if (config->pass != HM_PASS_CALIBRATE)
+    if (config->pass == HM_PASS_TIME || config->pass == HM_PASS_SPACE)
         hm_tell_figures(config->workload.part, hm_engine_measure(engine), config->threads);
     hm_tell("checksum %016llx", (unsigned long long)hm_engine_checksum(engine));
     hm_engine_verify(engine);

@@ -6,6 +6,6 @@
 
 /** Do one pass of one cell and report it on HM_CELL_FD. Main thread.
  *  @return 0; failures are reported and end the process themselves */
-int hm_cell_child(const struct hm_cell_config *config);
+int hm_cell_child(struct hm_cell_config *config);
 
 #endif

@@ -26,10 +26,14 @@ static const struct option options[] = {{"pass", required_argument, NULL, 'p'},
                                         {"process-cpus", required_argument, NULL, 'U'},
                                         {NULL, 0, NULL, 0}};
 
+const char *hm_pass_name(enum hm_pass pass) {
+    static const char *const names[HM_PASS_COUNT] = {"calibrate", "time", "space", "latency"};
+    return names[pass];
+}
+
 static int parse_pass(const char *text, enum hm_pass *out) {
-    static const char *const names[] = {"calibrate", "time", "space"};
-    for (int i = 0; i < 3; i++)
-        if (strcmp(text, names[i]) == 0) {
+    for (int i = 0; i < HM_PASS_COUNT; i++)
+        if (strcmp(text, hm_pass_name((enum hm_pass)i)) == 0) {
             *out = (enum hm_pass)i;
             return 0;
         }

@@ -12,8 +12,13 @@
 enum hm_pass {
     HM_PASS_CALIBRATE, /* how long one unit takes */
     HM_PASS_TIME,
-    HM_PASS_SPACE, /* live bytes and footprint, between chunks of the work */
+    HM_PASS_SPACE,   /* live bytes and footprint, between chunks of the work */
+    HM_PASS_LATENCY, /* of single calls of the heap */
+    HM_PASS_COUNT,
 };
+
+/** "calibrate", "time", .. */
+const char *hm_pass_name(enum hm_pass pass);
 
 struct hm_cell_config {
     enum hm_pass pass;

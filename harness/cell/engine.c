@@ -37,6 +37,8 @@ struct worker {
 
 typedef void step_fn(struct worker *worker);
 
+__thread int hm_engine_thread = -1;
+
 struct hm_engine {
     const struct hm_cell_config *config;
     const struct hm_workload *workload;
@@ -48,6 +50,7 @@ struct hm_engine {
     uint64_t base_resident;
     uint64_t began_ns;
     uint64_t timed_ns; /* of all runs since then */
+    hm_engine_watch_fn *watch;
     unsigned count;
     struct worker *workers;
     int *process_pins;         /* where the workload's processes are, as they read it back */
@@ -102,6 +105,7 @@ static void do_step(struct hm_engine *e, step_fn *step) {
 static void step_pin(struct worker *w) {
     int cpu = w->engine->config->cpus[w->run.thread];
     int bad = cpu >= 0 ? hm_pin_self(cpu) : 0;
+    hm_engine_thread = (int)w->run.thread;
     if (hm_pin_read(w->pinned, sizeof w->pinned))
         snprintf(w->pinned, sizeof w->pinned, "unknown");
     if (bad)
@@ -382,6 +386,8 @@ static double run_timed(struct hm_engine *engine, uint64_t units) {
     hm_proc_usage_read(&before);
     for (unsigned i = 0; i < hm_engine_collectors(engine); i++)
         engine->workers[i].pauses.zero_ns = hm_engine_now_ns() - engine->timed_ns;
+    if (engine->watch)
+        engine->watch(true, engine->timed_ns);
     do_step(engine, step_run);
     add_usage(&engine->used, &before);
     uint64_t begin = UINT64_MAX;
@@ -392,6 +398,8 @@ static double run_timed(struct hm_engine *engine, uint64_t units) {
         end = w->end_ns > end ? w->end_ns : end;
     }
     engine->timed_ns += end - begin;
+    if (engine->watch)
+        engine->watch(false, engine->timed_ns);
     return (double)(end - begin) * 1e-9;
 }
 
@@ -416,6 +424,10 @@ double hm_engine_run(struct hm_engine *engine, uint64_t units) {
         seconds += run_timed(engine, 1);
     }
     return seconds;
+}
+
+void hm_engine_watch(struct hm_engine *engine, hm_engine_watch_fn *watch) {
+    engine->watch = watch;
 }
 
 const struct hm_proc_usage *hm_engine_used(const struct hm_engine *engine) {

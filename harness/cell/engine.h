@@ -24,6 +24,15 @@ void hm_engine_warm_up(struct hm_engine *engine);
 /** All threads: do `units` units each; one at a time, each prepared off the clock, if the workload asks
  *  for that. @return wall seconds */
 double hm_engine_run(struct hm_engine *engine, uint64_t units);
+
+/** From now on call `watch` on the main thread right before each timed step and right after it, while no
+ *  thread works. @param watch NULL: no more; `done_ns` is the timed work before the step, or with it */
+typedef void hm_engine_watch_fn(bool working, uint64_t done_ns);
+void hm_engine_watch(struct hm_engine *engine, hm_engine_watch_fn *watch);
+
+/** The calling thread's number; -1 for one that a workload started itself. */
+extern __thread int hm_engine_thread;
+
 /** What the process used in the last run, preparations left out. */
 const struct hm_proc_usage *hm_engine_used(const struct hm_engine *engine);
 

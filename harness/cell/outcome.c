@@ -1,6 +1,8 @@
 /* Reads the lines that a measured process reports. */
 #include "harness/cell/outcome.h"
 
+#include "harness/stats/histogram.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -15,6 +17,7 @@ enum {
 void hm_outcome_free(struct hm_outcome *outcome) {
     free(outcome->values);
     free(outcome->points);
+    free(outcome->buckets);
     *outcome = (struct hm_outcome){.status = HM_STATUS_INVALID};
 }
 
@@ -66,6 +69,19 @@ static int take_point(struct hm_outcome *o, const char *line) {
     return 0;
 }
 
+static int take_bucket(struct hm_outcome *o, const char *line) {
+    struct hm_bucket b;
+    if (sscanf(line, "%31s %u %" SCNu64, b.metric, &b.bucket, &b.count) != 3 ||
+        !is_name(b.metric) || b.bucket >= HM_HISTOGRAM_BUCKETS)
+        return EINVAL;
+    struct hm_bucket *grown = grow(o->buckets, o->bucket_count, sizeof *grown);
+    if (!grown)
+        return ENOMEM;
+    o->buckets = grown;
+    o->buckets[o->bucket_count++] = b;
+    return 0;
+}
+
 static int take_pin(struct hm_outcome *o, const char *line) {
     unsigned thread;
     int requested;
@@ -102,6 +118,8 @@ int hm_outcome_take(struct hm_outcome *outcome, const char *line, const char *no
         return take_value(outcome, rest);
     if (IS("point"))
         return take_point(outcome, rest);
+    if (IS("bucket"))
+        return take_bucket(outcome, rest);
     if (IS("pin"))
         return take_pin(outcome, rest);
     if (IS("fail"))

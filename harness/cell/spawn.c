@@ -77,11 +77,10 @@ static void add_cpus(struct words *w, const char *option, const int *cpus, unsig
 }
 
 static void build_argv(const struct hm_spawn *s, const char *nonce, struct words *w) {
-    static const char *const passes[] = {"calibrate", "time", "space"};
     const struct hm_cell *cell = s->cell;
     add_word(w, "heapmark");
     add_word(w, "cell");
-    add_word(w, "--pass=%s", passes[s->pass]);
+    add_word(w, "--pass=%s", hm_pass_name(s->pass));
     if (cell->arm->plugin) /* before the allocator's spec, which names it */
         add_word(w, "--plugin=%s", cell->arm->library);
     add_word(w, "--allocator=%s", cell->arm->spec.text);

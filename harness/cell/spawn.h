@@ -22,6 +22,13 @@ struct hm_point {
     double value;
 };
 
+/** Of a histogram of harness/stats/histogram.h. */
+struct hm_bucket {
+    char metric[32];
+    unsigned bucket;
+    uint64_t count;
+};
+
 struct hm_outcome {
     enum hm_status status;
     char reason[256]; /* "" for ok */
@@ -34,6 +41,8 @@ struct hm_outcome {
     size_t value_count;
     struct hm_point *points;
     size_t point_count;
+    struct hm_bucket *buckets;
+    size_t bucket_count;
 };
 
 struct hm_spawn {

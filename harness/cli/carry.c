@@ -8,6 +8,7 @@
 #include "harness/report/plot.h"
 #include "harness/report/table.h"
 #include "harness/results/gbench_file.h"
+#include "harness/results/histogram_file.h"
 #include "harness/results/manifest.h"
 #include "harness/results/stats_file.h"
 
@@ -104,7 +105,10 @@ static int open_folder(struct run *r, struct hm_error *error) {
 
 static int measure(struct run *r, struct hm_error *error) {
     struct hm_session *s = &r->session;
-    int bad = hm_samples_open(&s->samples, &r->folder, r->manifest.run, r->plan, error);
+    int bad = r->how->resume ? hm_histogram_settle(&r->folder, r->plan, error) : 0;
+    if (bad)
+        return bad;
+    bad = hm_samples_open(&s->samples, &r->folder, r->manifest.run, r->plan, error);
     if (bad)
         return bad;
     if (r->how->resume)
@@ -150,6 +154,8 @@ static int conclude(struct run *r, bool stopped, struct hm_error *error) {
     judge_machine(r);
     r->manifest.state = stopped ? "interrupted" : "finished";
     int bad = hm_gbench_join(&r->folder, error);
+    if (!bad)
+        bad = hm_histogram_settle(&r->folder, r->plan, error);
     if (!bad)
         bad = hm_stats_write(&r->folder, r->plan, &noise, error);
     if (!bad)

@@ -25,7 +25,7 @@ static const char usage[] =
     "  --threading HOW  what the threads of an object workload share: isolated\n"
     "                   (default: a collector each), gil (one, under a global lock),\n"
     "                   or free (one, with no such lock)\n"
-    "  --metrics LIST   time, space (default: both)\n"
+    "  --metrics LIST   time, space (default: both), latency (of single calls)\n"
     "  --margin P       differences below P percent are not told (default 2%)\n"
     "  --baseline NAME  the allocator that the others are compared with\n"
     "  --seed N         of the operations and of the order (default 1)\n"

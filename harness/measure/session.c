@@ -19,7 +19,8 @@ static const double calibration_part = 0.5;
 
 int hm_session_init(struct hm_session *session) {
     const struct hm_plan *plan = session->plan;
-    session->done = calloc(3 * plan->cell_count * plan->rounds + 1, sizeof *session->done);
+    session->done =
+        calloc(HM_PASS_COUNT * plan->cell_count * plan->rounds + 1, sizeof *session->done);
     session->failed = calloc(plan->cell_count + 1, sizeof *session->failed);
     session->checksums = calloc(plan->group_count + 1, sizeof *session->checksums);
     return session->done && session->failed && session->checksums ? 0 : ENOMEM;
@@ -47,7 +48,7 @@ static void recall_row(void *arg, size_t cell, const char *metric, unsigned roun
     struct hm_session *s = arg;
     (void)value;
     (void)reason;
-    for (int pass = HM_PASS_TIME; pass <= HM_PASS_SPACE && round < s->plan->rounds; pass++)
+    for (int pass = HM_PASS_TIME; pass < HM_PASS_COUNT && round < s->plan->rounds; pass++)
         if (strcmp(metric, hm_pass_lead((enum hm_pass)pass)) == 0)
             *done_flag(s, (enum hm_pass)pass, cell, round) = true;
     if (strcmp(status, "ok") != 0 && strcmp(status, "skip") != 0)
@@ -122,7 +123,7 @@ static int measure_cell(struct hm_session *s, size_t cell, struct hm_sample_plac
     struct hm_spawn how = {.pass = place->pass,
                            .units = c->group->units,
                            .warmup_units = c->group->warmup_units,
-                           .spin_ns = place->pass == HM_PASS_TIME ? spin_of(c) : 0,
+                           .spin_ns = place->pass == HM_PASS_SPACE ? 0 : spin_of(c),
                            .salt = hm_shuffle_salt(s->plan->seed, cell, place->round),
                            .gbench = gbench};
     utc_now(place->started_utc);
@@ -256,7 +257,7 @@ static int measure_round(struct hm_session *s, size_t *order, size_t *groups, un
     for (size_t i = 0; i < s->plan->group_count; i++)
         groups[i] = i;
     hm_shuffle(&shuffle, groups, s->plan->group_count);
-    for (int pass = HM_PASS_TIME; pass <= HM_PASS_SPACE; pass++) {
+    for (int pass = HM_PASS_TIME; pass < HM_PASS_COUNT; pass++) {
         struct hm_sample_place place = {
             .pass = (enum hm_pass)pass, .round = round, .position = position};
         for (size_t i = 0; !bad && i < s->plan->group_count; i++)

@@ -194,8 +194,11 @@ static int set_metrics(struct hm_builder *b, const char *text) {
             b->plan->time_pass = true;
         else if (strcmp(item, "space") == 0)
             b->plan->space_pass = true;
+        else if (strcmp(item, "latency") == 0)
+            b->plan->latency_pass = true;
         else
-            bad = hm_fail(b->error, EINVAL, "metrics=%s: '%s' is none of time, space", text, item);
+            bad = hm_fail(b->error, EINVAL, "metrics=%s: '%s' is none of time, space, latency",
+                          text, item);
     }
     free(copy);
     return bad;
@@ -284,13 +287,17 @@ unsigned hm_plan_rounds(const struct hm_plan *plan, enum hm_pass pass) {
         return plan->time_pass ? plan->rounds : 0;
     if (pass == HM_PASS_SPACE)
         return !plan->space_pass ? 0 : plan->rounds < space_rounds ? plan->rounds : space_rounds;
+    if (pass == HM_PASS_LATENCY)
+        return plan->latency_pass ? plan->rounds : 0;
     return 1;
 }
 
 unsigned hm_group_rounds(const struct hm_plan *plan, const struct hm_group *group,
                          enum hm_pass pass) {
-    bool has_space = hm_workload_has_heap(group->workload->spec.part);
-    return pass == HM_PASS_SPACE && !has_space ? 0 : hm_plan_rounds(plan, pass);
+    const struct hm_workload *workload = group->workload->spec.part;
+    bool none = (pass == HM_PASS_SPACE && !hm_workload_has_heap(workload)) ||
+                (pass == HM_PASS_LATENCY && workload->kind != HM_WORKLOAD_HEAP);
+    return none ? 0 : hm_plan_rounds(plan, pass);
 }
 
 size_t hm_plan_processes(const struct hm_plan *plan) {
@@ -298,7 +305,8 @@ size_t hm_plan_processes(const struct hm_plan *plan) {
     for (size_t i = 0; i < plan->cell_count; i++)
         if (!plan->cells[i].skip[0])
             processes += 1u + hm_group_rounds(plan, plan->cells[i].group, HM_PASS_TIME) +
-                         hm_group_rounds(plan, plan->cells[i].group, HM_PASS_SPACE);
+                         hm_group_rounds(plan, plan->cells[i].group, HM_PASS_SPACE) +
+                         hm_group_rounds(plan, plan->cells[i].group, HM_PASS_LATENCY);
     return processes;
 }
 

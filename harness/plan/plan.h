@@ -94,7 +94,7 @@ struct hm_plan {
     double timeout_s;
     double margin;   /* 0.02 for 2 % */
     double target_s; /* measured time of the baseline, for each process */
-    bool time_pass, space_pass;
+    bool time_pass, space_pass, latency_pass;
 };
 
 /** Build a plan. Main thread. @param topology of this machine, or a synthetic one for planning

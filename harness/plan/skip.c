@@ -74,6 +74,9 @@ void hm_plan_say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
     else if (w->shared_heap && !hm_allocator_spec_shared(&arm->spec))
         snprintf(cell->skip, sizeof cell->skip,
                  "%s needs a heap in shared memory: first-fit:backing=shared", w->name);
+    else if (!plan->time_pass && !plan->space_pass && w->kind != HM_WORKLOAD_HEAP)
+        snprintf(cell->skip, sizeof cell->skip,
+                 "%s: the latency of calls is measured on heap workloads only", w->name);
     else if (!plan->time_pass && w->shared_heap)
         snprintf(cell->skip, sizeof cell->skip,
                  "%s: the space of a heap of several processes is not measured", w->name);

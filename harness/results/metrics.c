@@ -1,8 +1,10 @@
 /* The metrics. */
 #include "harness/results/metrics.h"
 
+#include "harness/cell/latency.h"
 #include "harness/plan/registry.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct hm_metric metrics[] = {
@@ -46,7 +48,22 @@ static const struct hm_metric metrics[] = {
      "objects not freed by the end of the work: leaked, or garbage that waits for a collection"},
 };
 
+/* Of the latency pass; latency_CALL_QUANTILE_ns and latency_CALL_SIZE_QUANTILE_ns follow. */
+static const struct hm_metric of_latency[] = {
+    {"latency_time_ns", "ns/op", HM_BETTER_NEITHER, false,
+     "time_ns in the latency pass, where the clock is read around each call"},
+    {"timer_ns", "ns", HM_BETTER_NEITHER, false,
+     "two readings of the clock with nothing between them, taken off each latency"},
+    {"timer_step_ns", "ns", HM_BETTER_NEITHER, false,
+     "what the clock goes on by: no latency is known better than that"},
+    {"timer_ratio", "ratio", HM_BETTER_NEITHER, false,
+     "time of the processor's counter over CLOCK_MONOTONIC_RAW's, while measured: 1 when they "
+     "agree"},
+};
+
 enum {
+    LATENCY = sizeof of_latency / sizeof *of_latency +
+              HM_LATENCY_CALLS * (HM_LATENCY_SIZES + 1) * HM_LATENCY_QUANTILES,
     OWN = sizeof metrics / sizeof *metrics,
     FIGURES_MAX = 256,
 };
@@ -81,16 +98,45 @@ static size_t add_figures(struct hm_metric *all, size_t count, size_t room,
     return count;
 }
 
+static struct hm_metric latency_metric(int call, int size, int quantile) {
+    static char names[LATENCY][32];
+    static char summaries[LATENCY][96];
+    static const char *const sizes[] = {"of up to 1 KiB", "of 1 to 32 KiB", "of more than 32 KiB",
+                                        "of any size"};
+    static const char *const quantiles[] = {"half of",   "90 % of",    "99 % of",
+                                            "99.9 % of", "99.99 % of", "all"};
+    int i = (call * (HM_LATENCY_SIZES + 1) + size) * HM_LATENCY_QUANTILES + quantile;
+    bool any = size == HM_LATENCY_SIZES;
+    snprintf(names[i], sizeof names[i], "latency_%s%s%s_%s_ns", hm_latency_call_names[call],
+             any ? "" : "_", any ? "" : hm_latency_size_names[size],
+             hm_latency_quantile_names[quantile]);
+    snprintf(summaries[i], sizeof summaries[i], "what %s the calls of %s %s take at most",
+             quantiles[quantile], hm_latency_call_names[call], sizes[size]);
+    return (struct hm_metric){names[i], "ns", HM_BETTER_LOWER, any && quantile < 4 && quantile != 1,
+                              summaries[i]};
+}
+
+/* @return how many there are then */
+static size_t add_latencies(struct hm_metric *all, size_t count) {
+    memcpy(all + count, of_latency, sizeof of_latency);
+    count += sizeof of_latency / sizeof *of_latency;
+    for (int call = 0; call < HM_LATENCY_CALLS; call++)
+        for (int size = HM_LATENCY_SIZES; size >= 0; size--)
+            for (int quantile = 0; quantile < HM_LATENCY_QUANTILES; quantile++)
+                all[count++] = latency_metric(call, size, quantile);
+    return count;
+}
+
 const struct hm_metric *hm_metrics(size_t *count) {
-    static struct hm_metric all[OWN + FIGURES_MAX];
+    static struct hm_metric all[OWN + LATENCY + FIGURES_MAX];
     static size_t known;
     if (!known) {
         size_t variants;
         const struct hm_workload *const *workloads = hm_workloads(&variants);
         memcpy(all, metrics, sizeof metrics);
-        size_t found = OWN;
+        size_t found = add_latencies(all, OWN);
         for (size_t i = 0; i < variants; i++)
-            found = add_figures(all, found, OWN + FIGURES_MAX, workloads[i]->figures);
+            found = add_figures(all, found, OWN + LATENCY + FIGURES_MAX, workloads[i]->figures);
         known = found;
     }
     *count = known;
@@ -108,7 +154,7 @@ const struct hm_metric *hm_metric_find(const char *name) {
 
 bool hm_metric_is_figure(const struct hm_metric *metric) {
     size_t count;
-    return metric >= hm_metrics(&count) + OWN;
+    return metric >= hm_metrics(&count) + OWN + LATENCY;
 }
 
 const char *hm_better_name(enum hm_better better) {

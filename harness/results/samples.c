@@ -2,6 +2,7 @@
 #include "harness/results/samples.h"
 
 #include "harness/results/csv.h"
+#include "harness/results/histogram_file.h"
 #include "harness/results/metrics.h"
 
 #include <errno.h>
@@ -20,12 +21,15 @@ static const char series_header[] = "cell,round,thread,t_ns,metric,value,unit\n"
 struct hm_samples {
     int samples_fd;
     int series_fd;
+    int histogram_fd; /* -1: there is no latency pass */
     const char *run;
     const struct hm_plan *plan;
 };
 
 const char *hm_pass_lead(enum hm_pass pass) {
-    return pass == HM_PASS_SPACE ? "footprint_bytes" : "time_ns";
+    return pass == HM_PASS_SPACE     ? "footprint_bytes"
+           : pass == HM_PASS_LATENCY ? "latency_time_ns"
+                                     : "time_ns";
 }
 
 /* Find the end of the last whole line, and cut off what a killed writer left behind it. */
@@ -62,10 +66,13 @@ int hm_samples_open(struct hm_samples **out, const struct hm_folder *folder, con
     struct hm_samples *s = malloc(sizeof *s);
     if (!s)
         return hm_fail(error, ENOMEM, "out of memory");
-    *s = (struct hm_samples){.samples_fd = -1, .series_fd = -1, .run = run, .plan = plan};
+    *s = (struct hm_samples){
+        .samples_fd = -1, .series_fd = -1, .histogram_fd = -1, .run = run, .plan = plan};
     int bad = open_file(folder, "samples.csv", samples_header, &s->samples_fd, error);
     if (!bad)
         bad = open_file(folder, "series.csv", series_header, &s->series_fd, error);
+    if (!bad && plan->latency_pass)
+        bad = open_file(folder, "histogram.csv", hm_histogram_header, &s->histogram_fd, error);
     if (bad)
         hm_samples_close(s);
     else
@@ -78,6 +85,8 @@ int hm_samples_close(struct hm_samples *samples) {
     if (samples->samples_fd >= 0 && close(samples->samples_fd))
         bad = errno;
     if (samples->series_fd >= 0 && close(samples->series_fd))
+        bad = errno;
+    if (samples->histogram_fd >= 0 && close(samples->histogram_fd))
         bad = errno;
     free(samples);
     return bad;
@@ -167,6 +176,23 @@ static int append_synced(int fd, const char *bytes, size_t size) {
     return wrote < 0 || fdatasync(fd) ? errno : 0;
 }
 
+/* @return 0 or an errno */
+static int add_buckets(const struct hm_samples *s, const struct hm_sample_place *place,
+                       const struct hm_outcome *outcome) {
+    char *rows = NULL;
+    size_t size = 0;
+    if (s->histogram_fd < 0 || !outcome->bucket_count || outcome->status != HM_STATUS_OK)
+        return 0;
+    FILE *out = open_memstream(&rows, &size);
+    if (!out)
+        return ENOMEM;
+    hm_histogram_put(out, place->cell->id, (int)place->round, outcome->buckets,
+                     outcome->bucket_count);
+    int bad = fclose(out) ? ENOMEM : append_synced(s->histogram_fd, rows, size);
+    free(rows);
+    return bad;
+}
+
 int hm_samples_add(struct hm_samples *samples, const struct hm_sample_place *place,
                    const struct hm_outcome *outcome, struct hm_error *error) {
     char *rows = NULL;
@@ -184,6 +210,8 @@ int hm_samples_add(struct hm_samples *samples, const struct hm_sample_place *pla
         bad = ENOMEM;
     if (points_out && fclose(points_out))
         bad = ENOMEM;
+    if (!bad)
+        bad = add_buckets(samples, place, outcome);
     if (!bad)
         bad = append_synced(samples->series_fd, points, points_size);
     if (!bad)

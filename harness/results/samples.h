@@ -1,7 +1,8 @@
-/* samples.csv and series.csv: written as cells end, and read back.
+/* samples.csv, series.csv and histogram.csv: written as cells end, and read back.
  *
  * All rows of one process are appended with one write and synced before the run goes on: what was
- * acknowledged is never lost. The row of the pass's lead metric (time_ns, footprint_bytes) is the
+ * acknowledged is never lost. The row of the pass's lead metric (time_ns, footprint_bytes,
+ * latency_time_ns) is the
  * last one of a process, so that its presence says that the process is complete. */
 #ifndef HM_HARNESS_RESULTS_SAMPLES_H
 #define HM_HARNESS_RESULTS_SAMPLES_H
@@ -25,7 +26,7 @@ struct hm_sample_place {
     char started_utc[32];
 };
 
-/** Open both files for appending; a torn last line of a killed run is cut off.
+/** Open the files for appending; a torn last line of a killed run is cut off.
  *  @return 0, or an errno with a line. hm_samples_close it. */
 int hm_samples_open(struct hm_samples **out, const struct hm_folder *folder, const char *run,
                     const struct hm_plan *plan, struct hm_error *error);

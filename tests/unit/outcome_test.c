@@ -52,9 +52,23 @@ static void test_many_values_are_kept(void **state) {
     assert_true(outcome.points[999].value == 1998);
 }
 
+static void test_buckets_are_kept(void **state) {
+    (void)state;
+    assert_int_equal(take("bucket latency_free_small_ns 2559 18446744073709551615"), 0);
+    assert_int_equal(take("bucket latency_free_small_ns 0 1"), 0);
+    assert_int_equal(outcome.bucket_count, 2);
+    assert_int_equal(outcome.buckets[0].bucket, 2559);
+    assert_true(outcome.buckets[0].count == UINT64_MAX);
+    assert_string_equal(outcome.buckets[1].metric, "latency_free_small_ns");
+}
+
 static void test_hostile_lines_are_refused(void **state) {
     static const char *const bad[] = {"value",
                                       "value time_ns",
+                                      "bucket latency_free_small_ns 2560 1",
+                                      "bucket latency_free_small_ns -1 1",
+                                      "bucket latency_free_small_ns 1",
+                                      "bucket ../x 1 1",
                                       "value time_ns -1 nan",
                                       "value time_ns -1 inf",
                                       "value time_ns -1 x",
@@ -102,6 +116,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_values_are_found_by_metric_and_thread, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_many_values_are_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_buckets_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hostile_lines_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_the_right_nonce_ends_a_process, set_up,
                                         tear_down),

@@ -1,0 +1,51 @@
+/* The latency pass: how long single calls of the heap take.
+ *
+ * A layer of the harness stands between the workload and the allocator and reads the clock before and
+ * after each call, while the timed steps go on. It is put on top of a spec's parts in this pass only.
+ *
+ * Vocabulary
+ *   call    malloc (with calloc, aligned_alloc and realloc(NULL, n)), realloc of a block, free of a block
+ *   size    small: up to 1 KiB; medium: up to 32 KiB; large. As requested: of a realloc the new size, of a
+ *           free what was asked for when the block was last allocated
+ *   stall   one of the longest calls, kept one by one */
+#ifndef HM_HARNESS_CELL_LATENCY_H
+#define HM_HARNESS_CELL_LATENCY_H
+
+#include "harness/cell/config.h"
+#include "harness/cell/engine.h"
+
+enum hm_latency_call {
+    HM_LATENCY_MALLOC,
+    HM_LATENCY_FREE,
+    HM_LATENCY_REALLOC,
+    HM_LATENCY_CALLS,
+};
+
+enum hm_latency_size {
+    HM_LATENCY_SMALL,
+    HM_LATENCY_MEDIUM,
+    HM_LATENCY_LARGE,
+    HM_LATENCY_SIZES, /* as a size: all of them together */
+};
+
+enum {
+    HM_LATENCY_SMALL_MOST = 1 << 10,
+    HM_LATENCY_MEDIUM_MOST = 1 << 15,
+    HM_LATENCY_QUANTILES = 6, /* p50, p90, p99, p999, p9999, max */
+    HM_LATENCY_STALLS = 10,   /* of each process */
+};
+
+extern const char *const hm_latency_call_names[HM_LATENCY_CALLS];
+extern const char *const hm_latency_size_names[HM_LATENCY_SIZES];
+extern const char *const hm_latency_quantile_names[HM_LATENCY_QUANTILES];
+
+/** The layer. One heap at a time in a process. */
+extern const struct hm_allocator hm_latency_layer;
+
+/** The allocator's spec with the layer on top. @return 0, or E2BIG: it has as many parts as it can */
+int hm_latency_put_on(struct hm_allocator_spec *spec);
+
+/** Warm up, do the units and tell all that was found. */
+void hm_latency_pass(struct hm_engine *engine, const struct hm_cell_config *config);
+
+#endif

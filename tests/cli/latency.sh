@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# The latency pass: a delay that was put in is found, every call is in the histogram, and a resumed run
+# has each round once.
+# labels: threads
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# stat FOLDER ALLOCATOR METRIC COLUMN
+stat() {
+    paste -d '|' <(column "$1/stats.csv" allocator) <(column "$1/stats.csv" metric) \
+        <(column "$1/stats.csv" "$4") | awk -F '|' -v a="$2" -v m="$3" '$1 == a && $2 == m { print $3 }'
+}
+
+# counted FOLDER CELL METRIC: all counts of a histogram.
+counted() {
+    paste -d '|' <(column "$1/histogram.csv" cell) <(column "$1/histogram.csv" metric) \
+        <(column "$1/histogram.csv" count) |
+        awk -F '|' -v c="$2" -v m="$3" 'index($1, c) == 1 && $2 ~ m { n += $3 } END { printf "%d\n", n }'
+}
+
+at_least() {
+    awk -v a="$1" -v b="$2" 'BEGIN { exit !(a != "" && a >= b) }' || fail "$3 is '$1', below $2"
+}
+
+slow="handicap:ns=20000+floor"
+heapmark run -a "$slow" -w churn -t 1 --rounds 2 --quick --metrics latency -o o --no-plots
+expect_exit 0
+for call in malloc free; do
+    at_least "$(stat o "$slow" "latency_${call}_p50_ns" median)" 20000 "the delayed p50 of $call"
+    at_least "$(stat o "$slow" "latency_${call}_small_p50_ns" median)" 20000 "that of small blocks"
+    at_least "$(stat o "$slow" "latency_${call}_max_ns" median)" \
+        "$(stat o "$slow" "latency_${call}_p90_ns" median)" "the maximum of $call"
+done
+at_least "$(stat o "$slow" timer_ns median)" 1 "the timer's cost"
+expect "a realloc that churn has not" bash -c "! grep -q latency_realloc o/stats.csv"
+expect "a p99.99 of too few calls" bash -c "! grep -q latency_malloc_p9999_ns o/stats.csv"
+expect "time was measured" bash -c "! grep -q ,time_ns, o/stats.csv"
+
+# An operation of churn is one free and one malloc, and both rounds are in the file.
+ops=$(column o/samples.csv ops | sort -u)
+for call in malloc free; do
+    found=$(counted o "churn/$slow/" "^latency_${call}_(small|medium|large)_ns$")
+    [[ $found -eq $((2 * ops)) ]] || fail "$found of $call in two rounds of $ops operations"
+done
+expect_column o/histogram.csv round -1
+column o/series.csv metric | grep -qE '^stall_(malloc|free)_small_ns$' || fail "no stall"
+[[ $(grep -c "^churn/$slow/.*,stall_" o/series.csv) -eq 20 ]] || fail "not ten stalls of each process"
+
+# What a killed run left of a round is not counted when the round is done again.
+cp -r o again
+grep -v "$slow/.*,1,[0-9]*,0,-1,latency_time_ns," o/samples.csv >again/samples.csv
+sed 's/,-1$/,0/' o/histogram.csv >again/histogram.csv
+echo "churn/$slow/-/t1/core,latency_malloc_small_ns,10,10.125,777,1" >>again/histogram.csv
+heapmark run -a "$slow" -w churn -t 1 --rounds 2 --quick --metrics latency --resume again --no-plots
+expect_exit 0
+expect_column again/histogram.csv round -1
+[[ $(grep -c ",latency_time_ns," again/samples.csv) -eq $(grep -c ",latency_time_ns," o/samples.csv) ]] ||
+    fail "not as many processes"
+found=$(counted again "churn/$slow/" "^latency_malloc_")
+[[ $found -eq $((3 * ops)) ]] || fail "$found calls in two rounds and one of $ops operations"
+
+# Threads; and blocks that are freed by another thread than they were allocated by.
+heapmark run -a system -w "server:slots=100:rounds=5:max=2000" -t 2 --rounds 1 --quick --metrics latency \
+    -o two --no-plots
+expect_exit 0
+for kind in malloc_small malloc_medium free_small free_medium; do
+    at_least "$(counted two "server:slots=100:rounds=5:max=2000/system/" "^latency_${kind}_ns$")" 1000 "the count of $kind"
+done
+
+heapmark run -w counter --metrics latency --rounds 1 --no-plots -o none
+grep -q "latency of calls is measured on heap workloads only" "$err" || fail "counter is not skipped"
+for list in latencies time,,space latency,time,x; do
+    heapmark run -a system -w churn --metrics $list -o bad
+    expect_refusal "metrics=$list" "none of time, space, latency"
+done
