@@ -25,6 +25,7 @@ enum hm_workload_kind {
     HM_WORKLOAD_OBJECT = 2,  /* uses run->mutator */
     HM_WORKLOAD_THREAD = 3,  /* threads that share memory, and no heap */
     HM_WORKLOAD_PROCESS = 4, /* processes that share memory, and no heap but in there */
+    HM_WORKLOAD_PROGRAM = 5, /* a whole program, which is none of ours: `heapmark exec` */
 };
 
 /** A figure that only the workload can know: updates lost, the longest insert, bytes given back. It

@@ -35,6 +35,7 @@ struct hm_outcome {
     char proof[PATH_MAX];
     char pins[512]; /* "requested>actual" for each thread */
     uint64_t checksum;
+    uint64_t output_hash; /* of a program's standard output; 0: none */
     uint64_t ops;
     double seconds; /* the process's whole life */
     struct hm_measured *values;
@@ -56,6 +57,8 @@ struct hm_spawn {
     uint64_t spin_ns;
     uint64_t salt;      /* for the nonce and the padding of the environment */
     const char *gbench; /* file for Google Benchmark's JSON, or "" */
+    const char *place;  /* of programs: where the files of their processes are made */
+    unsigned round;
     const volatile sig_atomic_t *interrupted;
 };
 

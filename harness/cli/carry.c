@@ -3,6 +3,8 @@
 
 #include "harness/cli/command.h"
 #include "harness/cli/data.h"
+#include "harness/exec/environment.h"
+#include "harness/exec/exec.h"
 #include "harness/machine/facts.h"
 #include "harness/measure/session.h"
 #include "harness/report/plot.h"
@@ -17,6 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
 
@@ -64,8 +67,12 @@ static int dry_run(const struct hm_plan *plan) {
         printf("%s%s%s%s\n", c->id, c->group->oversubscribed ? "  (oversubscribed)" : "",
                c->skip[0] ? "  skip: " : "", c->skip);
     }
-    printf("%zu cells, %u rounds, %zu processes, about %.0f s (estimated)\n", plan->cell_count,
-           plan->rounds, hm_plan_processes(plan), seconds);
+    printf("%zu cells, %u rounds, %zu processes", plan->cell_count, plan->rounds,
+           hm_plan_processes(plan));
+    if (plan->programs)
+        puts(", in a time that is theirs");
+    else
+        printf(", about %.0f s (estimated)\n", seconds);
     return HM_EXIT_OK;
 }
 
@@ -100,7 +107,10 @@ static int open_again(struct run *r, struct hm_error *error) {
 
 static int open_folder(struct run *r, struct hm_error *error) {
     int bad = r->how->resume ? open_again(r, error) : open_new(r, error);
-    return bad ? bad : hm_gbench_folder(&r->folder, error);
+    if (bad)
+        return bad;
+    return r->plan->programs ? hm_exec_open(r->folder.path, error)
+                             : hm_gbench_folder(&r->folder, error);
 }
 
 static int measure(struct run *r, struct hm_error *error) {
@@ -149,11 +159,37 @@ static void judge_machine(struct run *r) {
     hm_machine_warnings(&r->before, &after, most_threads(r->plan), warn, r->manifest.warnings);
 }
 
+/* What one arm writes and another does not. Where a program writes something else each time, nothing can be
+ * said. */
+static void compare_outputs(struct run *r, const struct hm_group *group) {
+    const struct hm_cell *first = &r->plan->cells[group->first];
+    for (size_t i = 1; i < group->count; i++) {
+        const struct hm_cell *cell = first + i;
+        char line[3 * HM_SPEC_BYTES];
+        if (!first->output_hash || !cell->output_hash || first->output_varies ||
+            cell->output_varies || first->output_hash == cell->output_hash)
+            continue;
+        snprintf(line, sizeof line, "%s writes something else under %s than under %s",
+                 group->program->name, cell->arm->label, first->arm->label);
+        warn(r->manifest.warnings, line);
+    }
+}
+
+static void conclude_programs(struct run *r) {
+    hm_exec_close(r->folder.path);
+    for (size_t g = 0; g < r->plan->group_count; g++)
+        compare_outputs(r, r->plan->groups[g]);
+}
+
 static int conclude(struct run *r, bool stopped, struct hm_error *error) {
     struct hm_noise noise = {.floor = NAN};
     judge_machine(r);
     r->manifest.state = stopped ? "interrupted" : "finished";
-    int bad = hm_gbench_join(&r->folder, error);
+    int bad = 0;
+    if (r->plan->programs)
+        conclude_programs(r);
+    else
+        bad = hm_gbench_join(&r->folder, error);
     if (!bad)
         bad = hm_histogram_settle(&r->folder, r->plan, error);
     if (!bad)
@@ -206,6 +242,15 @@ static int carry_out(struct run *r) {
     return hm_session_failures(&r->session) ? HM_EXIT_FAILED : HM_EXIT_OK;
 }
 
+static void tell_environment(struct run *r) {
+    char names[512];
+    char line[640];
+    hm_environment_dropped(environ, names, sizeof names);
+    snprintf(line, sizeof line, "not in the program's environment: %s", names);
+    if (names[0])
+        warn(r->manifest.warnings, line);
+}
+
 static int prepare(struct run *r, struct hm_error *error) {
     int bad = hm_program_path(r->program, sizeof r->program);
     if (bad)
@@ -215,6 +260,8 @@ static int prepare(struct run *r, struct hm_error *error) {
     r->manifest.machine = hm_machine_facts();
     r->manifest.warnings = json_array();
     hm_machine_sample(&r->before);
+    if (r->plan->programs)
+        tell_environment(r);
     r->session = (struct hm_session){.plan = r->plan,
                                      .topology = r->topology,
                                      .progress = &r->progress,

@@ -47,8 +47,10 @@ void hm_progress_round(struct hm_progress *progress, unsigned round, unsigned ro
 
 void hm_progress_cell(struct hm_progress *progress, const struct hm_cell *cell, unsigned rounds,
                       double time_ns) {
+    const bool program = cell->group->program;
     if (!progress->terminal)
-        fprintf(stderr, "%s: %u rounds, %.3g ns/op in the last\n", cell->id, rounds, time_ns);
+        fprintf(stderr, "%s: %u rounds, %.3g %s in the last\n", cell->id, rounds,
+                program ? time_ns * 1e-6 : time_ns, program ? "ms" : "ns/op");
 }
 
 void hm_progress_failed(struct hm_progress *progress, const struct hm_cell *cell,

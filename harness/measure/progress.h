@@ -18,7 +18,7 @@ void hm_progress_begin(struct hm_progress *progress, size_t steps);
 void hm_progress_step(struct hm_progress *progress, double seconds);
 /** A round has ended. */
 void hm_progress_round(struct hm_progress *progress, unsigned round, unsigned rounds);
-/** A cell has all its rounds. @param time_ns of the last one */
+/** A cell has all its rounds. @param time_ns of the last one: of an operation, or of a program */
 void hm_progress_cell(struct hm_progress *progress, const struct hm_cell *cell, unsigned rounds,
                       double time_ns);
 /** A cell failed, or is skipped: said at once. */

@@ -1,6 +1,7 @@
 /* One run in progress. */
 #include "harness/measure/session.h"
 
+#include "harness/exec/exec.h"
 #include "harness/measure/shuffle.h"
 
 #include <errno.h>
@@ -49,13 +50,22 @@ static void recall_row(void *arg, size_t cell, const char *metric, unsigned roun
     (void)value;
     (void)reason;
     for (int pass = HM_PASS_TIME; pass < HM_PASS_COUNT && round < s->plan->rounds; pass++)
-        if (strcmp(metric, hm_pass_lead((enum hm_pass)pass)) == 0)
+        if (strcmp(metric, hm_pass_lead(s->plan, (enum hm_pass)pass)) == 0)
             *done_flag(s, (enum hm_pass)pass, cell, round) = true;
     if (strcmp(status, "ok") != 0 && strcmp(status, "skip") != 0)
         s->failed[cell] = true;
 }
 
+/* What programs wrote in an earlier part of the run. */
+static void recall_outputs(struct hm_session *s) {
+    const struct hm_plan *plan = s->plan;
+    for (size_t g = 0; plan->programs && plan->programs->same_output && g < plan->group_count; g++)
+        for (size_t i = 0; i < plan->groups[g]->count && !s->checksums[g]; i++)
+            s->checksums[g] = plan->cells[plan->groups[g]->first + i].output_hash;
+}
+
 int hm_session_recall(struct hm_session *session, struct hm_error *error) {
+    recall_outputs(session);
     return hm_samples_read(session->folder, session->plan, recall_row, session, error);
 }
 
@@ -79,8 +89,9 @@ static void compare_checksum(struct hm_session *s, size_t cell, struct hm_outcom
         return;
     outcome->status = HM_STATUS_INVALID;
     snprintf(outcome->reason, sizeof outcome->reason,
-             "its operations differ: checksum %016" PRIx64 ", others %016" PRIx64,
-             outcome->checksum, s->checksums[g]);
+             "%s: checksum %016" PRIx64 ", others %016" PRIx64,
+             s->plan->programs ? "its output differs" : "its operations differ", outcome->checksum,
+             s->checksums[g]);
 }
 
 static uint64_t spin_of(const struct hm_cell *cell) {
@@ -96,7 +107,10 @@ static int spawn(const struct hm_session *s, size_t cell, struct hm_spawn *how,
     how->plan = s->plan;
     how->cell = &s->plan->cells[cell];
     how->interrupted = s->interrupted;
-    int bad = hm_spawn_cell(how, outcome);
+    char place[PATH_MAX];
+    hm_folder_file(s->folder, HM_EXEC_FOLDER, place);
+    how->place = place;
+    int bad = s->plan->programs ? hm_exec_cell(how, outcome) : hm_spawn_cell(how, outcome);
     return bad ? hm_fail(error, bad, "can not start a process: %s", strerror(bad)) : 0;
 }
 
@@ -106,6 +120,10 @@ static void keep_findings(struct hm_cell *cell, struct hm_outcome *outcome) {
         snprintf(cell->proof, sizeof cell->proof, "%s", outcome->proof);
     if (outcome->pins[0])
         snprintf(cell->pinned, sizeof cell->pinned, "%s", outcome->pins);
+    if (outcome->output_hash && cell->output_hash && outcome->output_hash != cell->output_hash)
+        cell->output_varies = true;
+    if (!cell->output_hash)
+        cell->output_hash = outcome->output_hash;
     if (outcome->status == HM_STATUS_OK && strstr(outcome->pins, "failed:"))
         snprintf(outcome->reason, sizeof outcome->reason, "not pinned as asked");
 }
@@ -118,13 +136,14 @@ static int measure_cell(struct hm_session *s, size_t cell, struct hm_sample_plac
     struct hm_outcome outcome;
     struct hm_cell *c = &s->plan->cells[cell];
     snprintf(name, sizeof name, "gbench/c%zu-r%u.json", cell, place->round);
-    if (place->pass == HM_PASS_TIME)
+    if (place->pass == HM_PASS_TIME && !s->plan->programs)
         hm_folder_file(s->folder, name, gbench);
     struct hm_spawn how = {.pass = place->pass,
                            .units = c->group->units,
                            .warmup_units = c->group->warmup_units,
                            .spin_ns = place->pass == HM_PASS_SPACE ? 0 : spin_of(c),
                            .salt = hm_shuffle_salt(s->plan->seed, cell, place->round),
+                           .round = place->round,
                            .gbench = gbench};
     utc_now(place->started_utc);
     place->cell = c;
@@ -144,7 +163,7 @@ static int measure_cell(struct hm_session *s, size_t cell, struct hm_sample_plac
     if (outcome.status == HM_STATUS_OK && place->pass == HM_PASS_TIME &&
         place->round + 1 == s->plan->rounds)
         hm_progress_cell(s->progress, c, s->plan->rounds,
-                         hm_outcome_value(&outcome, "time_ns", -1));
+                         hm_outcome_value(&outcome, hm_pass_lead(s->plan, HM_PASS_TIME), -1));
     hm_progress_step(s->progress, outcome.seconds);
     hm_outcome_free(&outcome);
     return bad;
@@ -175,7 +194,11 @@ static int calibrate_cell(struct hm_session *s, size_t cell, struct hm_error *er
     int bad = spawn(s, cell, &how, &outcome, error);
     if (bad)
         return bad;
-    c->ns_per_unit = hm_outcome_value(&outcome, "unit_ns", -1);
+    if (s->plan->programs) { /* the warm-up is a run as any other */
+        keep_findings(c, &outcome);
+        compare_checksum(s, cell, &outcome);
+    }
+    c->ns_per_unit = hm_outcome_value(&outcome, s->plan->programs ? "wall_ns" : "unit_ns", -1);
     if (outcome.status == HM_STATUS_INTERRUPTED) {
         bad = EINTR;
     } else if (outcome.status != HM_STATUS_OK) {
@@ -211,6 +234,10 @@ static void choose_units(const struct hm_session *s, struct hm_group *group) {
     }
     if (!isfinite(base))
         return;
+    if (group->program) { /* one run is all there is, and the calibration was the warm-up */
+        group->units = 1;
+        return;
+    }
     group->units = units_for(s->plan->target_s, base, slowest);
     group->warmup_units = units_for(warmup_s, base, slowest);
 }

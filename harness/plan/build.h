@@ -47,4 +47,11 @@ int hm_build_list(struct hm_builder *b, struct hm_lists *l, enum hm_list_kind ki
 /** Move the baseline to the front. */
 int hm_build_baseline(struct hm_builder *b, struct hm_lists *l);
 
+/** Place a group's threads, and add one cell to it. */
+int hm_build_place(struct hm_builder *b, struct hm_group *group);
+int hm_build_cell(struct hm_builder *b, struct hm_group *group, struct hm_arm *arm,
+                  struct hm_collector_arm *collector, size_t baseline);
+/** Add the groups of the request's programs. */
+int hm_build_programs(struct hm_builder *b, const struct hm_lists *l);
+
 #endif

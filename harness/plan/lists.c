@@ -40,6 +40,8 @@ int hm_build_arm(struct hm_builder *b, const char *text, struct hm_arm **out) {
     if (!arm)
         return hm_build_out_of_memory(b);
     int bad = hm_arm_resolve(text, b->request, arm, b->error);
+    if (!bad && b->request->programs)
+        bad = hm_arm_for_programs(arm, b->error);
     if (bad)
         return bad;
     for (size_t i = 0; i + 1 < b->plan->arm_count; i++) {

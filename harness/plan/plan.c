@@ -23,8 +23,8 @@ static const double overhead_s = 0.030;
 /* Space hardly varies between processes: the fewest rounds that have an interval are enough. */
 static const unsigned space_rounds = 6;
 
-static int add_cell(struct hm_builder *b, struct hm_group *group, struct hm_arm *arm,
-                    struct hm_collector_arm *collector, size_t baseline) {
+int hm_build_cell(struct hm_builder *b, struct hm_group *group, struct hm_arm *arm,
+                  struct hm_collector_arm *collector, size_t baseline) {
     struct hm_plan *plan = b->plan;
     struct hm_cell *grown = realloc(plan->cells, (plan->cell_count + 1) * sizeof *grown);
     if (!grown)
@@ -36,8 +36,11 @@ static int add_cell(struct hm_builder *b, struct hm_group *group, struct hm_arm 
                              .collector = collector,
                              .baseline = baseline,
                              .ns_per_unit = NAN};
-    snprintf(cell->id, sizeof cell->id, "%s/%s/%s/t%u/%s", group->workload->label, arm->label,
-             collector ? collector->label : "-", group->threads, hm_pin_name(plan->pin));
+    char threads[16] = "-"; /* a program's are its own */
+    if (!group->program)
+        snprintf(threads, sizeof threads, "t%u", group->threads);
+    snprintf(cell->id, sizeof cell->id, "%s/%s/%s/%s/%s", group->workload->label, arm->label,
+             collector ? collector->label : "-", threads, hm_pin_name(plan->pin));
     hm_plan_say_skip(plan, cell);
     plan->cell_count++;
     group->count++;
@@ -58,13 +61,13 @@ static int add_controls(struct hm_builder *b, struct hm_group *group, const stru
     struct hm_arm *arm;
     int bad = hm_build_again(b, l->arms[0], &arm);
     if (!bad)
-        bad = add_cell(b, group, arm, collector, group->first);
+        bad = hm_build_cell(b, group, arm, collector, group->first);
     for (size_t i = 0; !bad && i < sizeof floors / sizeof *floors; i++) {
         if (has_arm(l, floors[i]))
             continue;
         bad = hm_build_arm(b, floors[i], &arm);
         if (!bad)
-            bad = add_cell(b, group, arm, collector, group->first);
+            bad = hm_build_cell(b, group, arm, collector, group->first);
     }
     return bad;
 }
@@ -72,7 +75,7 @@ static int add_controls(struct hm_builder *b, struct hm_group *group, const stru
 static int add_heap_cells(struct hm_builder *b, struct hm_group *group, const struct hm_lists *l) {
     int bad = 0;
     for (size_t a = 0; !bad && a < l->arm_count; a++)
-        bad = add_cell(b, group, l->arms[a], NULL, group->first);
+        bad = hm_build_cell(b, group, l->arms[a], NULL, group->first);
     return bad ? bad : add_controls(b, group, l, NULL);
 }
 
@@ -83,7 +86,8 @@ static int add_object_cells(struct hm_builder *b, struct hm_group *group,
     for (size_t c = 0; !bad && c < l->collector_count; c++) {
         size_t of_collector = b->plan->cell_count;
         for (size_t a = 0; !bad && a < l->arm_count; a++)
-            bad = add_cell(b, group, l->arms[a], l->collectors[c], a ? of_collector : group->first);
+            bad = hm_build_cell(b, group, l->arms[a], l->collectors[c],
+                                a ? of_collector : group->first);
     }
     return bad ? bad : add_controls(b, group, l, l->collectors[0]);
 }
@@ -100,12 +104,12 @@ static int add_shared_heap_cells(struct hm_builder *b, struct hm_group *group,
                 continue;
             if (shared && !baseline)
                 baseline = l->arms[a];
-            bad = add_cell(b, group, l->arms[a], NULL, group->first);
+            bad = hm_build_cell(b, group, l->arms[a], NULL, group->first);
         }
     if (bad || !baseline)
         return bad;
     bad = hm_build_again(b, baseline, &again);
-    return bad ? bad : add_cell(b, group, again, NULL, group->first);
+    return bad ? bad : hm_build_cell(b, group, again, NULL, group->first);
 }
 
 /* Neither allocators nor collectors: one cell, and its A/A arm. */
@@ -114,10 +118,10 @@ static int add_cells_without_heap(struct hm_builder *b, struct hm_group *group) 
     struct hm_arm *again;
     int bad = hm_build_no_heap(b, &arm);
     if (!bad)
-        bad = add_cell(b, group, arm, NULL, group->first);
+        bad = hm_build_cell(b, group, arm, NULL, group->first);
     if (!bad)
         bad = hm_build_again(b, arm, &again);
-    return bad ? bad : add_cell(b, group, again, NULL, group->first);
+    return bad ? bad : hm_build_cell(b, group, again, NULL, group->first);
 }
 
 static int add_cells(struct hm_builder *b, struct hm_group *group, const struct hm_lists *l) {
@@ -131,7 +135,7 @@ static int add_cells(struct hm_builder *b, struct hm_group *group, const struct 
 }
 
 /* Where the group's threads run, and the processes that its workload starts. */
-static int place_group(struct hm_builder *b, struct hm_group *group) {
+int hm_build_place(struct hm_builder *b, struct hm_group *group) {
     const struct hm_workload_spec *w = &group->workload->spec;
     const enum hm_pin pin = b->plan->pin;
     group->processes = w->part->processes ? w->part->processes(w->params.values) : 0;
@@ -162,7 +166,7 @@ static int add_group(struct hm_builder *b, const struct hm_lists *l,
     group->workload = workload;
     group->threads = threads;
     group->first = plan->cell_count;
-    int bad = place_group(b, group);
+    int bad = hm_build_place(b, group);
     return bad ? bad : add_cells(b, group, l);
 }
 
@@ -173,12 +177,14 @@ static int add_matrix(struct hm_builder *b, const struct hm_matrix *m) {
     int bad = hm_build_list(b, l, HM_LIST_ALLOCATORS, m->allocators, "system");
     if (!bad)
         bad = hm_build_list(b, l, HM_LIST_COLLECTORS, m->collectors, "none,refcount,generational");
-    if (!bad)
+    if (!bad && !b->request->programs)
         bad = hm_build_list(b, l, HM_LIST_WORKLOADS, m->workloads, "churn");
     if (!bad)
         bad = hm_build_list(b, l, HM_LIST_THREADS, m->threads, "1");
     if (!bad)
         bad = hm_build_baseline(b, l);
+    if (!bad && b->request->programs)
+        bad = hm_build_programs(b, l);
     for (size_t w = 0; !bad && w < l->workload_count; w++)
         for (size_t t = 0; !bad && t < l->thread_count; t++)
             bad = add_group(b, l, l->workloads[w], l->threads[t]);
@@ -242,6 +248,7 @@ int hm_plan_build(struct hm_plan **out, const struct hm_request *request,
     struct hm_builder b = {plan, request, topology, error};
     if (!plan)
         return hm_build_out_of_memory(&b);
+    plan->programs = request->programs;
     int bad = set_options(&b);
     for (unsigned i = 0; !bad && i < request->matrix_count; i++)
         bad = add_matrix(&b, &request->matrices[i]);
@@ -280,6 +287,18 @@ void hm_plan_free(struct hm_plan *plan) {
     free(plan->groups);
     free(plan->cells);
     free(plan);
+}
+
+const char *hm_group_workload(const struct hm_group *group) {
+    return group->program ? group->workload->spec.part->name : group->workload->label;
+}
+
+const char *hm_group_params(const struct hm_group *group, char room[HM_SPEC_BYTES]) {
+    const struct hm_workload_spec *spec = &group->workload->spec;
+    if (group->program)
+        return group->program->from_suite ? group->program->name : group->program->text;
+    hm_params_format(spec->part->params, &spec->params, room, HM_SPEC_BYTES);
+    return room;
 }
 
 unsigned hm_plan_rounds(const struct hm_plan *plan, enum hm_pass pass) {

@@ -10,6 +10,9 @@
  * allocators and collectors the matrix names. One of processes on a shared heap is compared over
  * allocators; there are no floor rows, which have no such heap.
  *
+ * A program that is measured as a whole (program.h) is a group, too: its operation is one run of the command,
+ * its threads are its own, and it has no floor rows.
+ *
  * Invariants: a group's cells are consecutive; its first cell is the baseline of the group; every
  * other cell names the cell that it is compared with. */
 #ifndef HM_HARNESS_PLAN_PLAN_H
@@ -18,6 +21,7 @@
 #include "harness/cell/config.h"
 #include "harness/error.h"
 #include "harness/machine/topology.h"
+#include "harness/plan/program.h"
 #include "harness/plan/request.h"
 #include "harness/plan/spec.h"
 
@@ -51,6 +55,7 @@ struct hm_workload_arm {
 
 struct hm_group {
     struct hm_workload_arm *workload;
+    const struct hm_program *program; /* a whole program in the place of a workload; or NULL */
     unsigned threads;
     int *cpus;          /* one for each thread, -1 where unpinned */
     unsigned processes; /* that the workload starts */
@@ -76,6 +81,8 @@ struct hm_cell {
     size_t rounds_needed; /* that would settle an inconclusive time; 0 when settled or not known */
     char proof[PATH_MAX]; /* where its malloc came from, as its last process found */
     char pinned[512];     /* "requested>allowed@last" for each of its threads */
+    uint64_t output_hash; /* of a program's standard output, the first that was seen; 0: none */
+    bool output_varies;   /* from run to run */
 };
 
 struct hm_plan {
@@ -85,6 +92,7 @@ struct hm_plan {
     struct hm_group **groups;
     struct hm_cell *cells;
     size_t arm_count, collector_count, workload_count, group_count, cell_count;
+    const struct hm_programs *programs; /* what the groups are of, borrowed; NULL: workloads */
 
     const char *mode; /* static storage */
     enum hm_pin pin;
@@ -108,6 +116,11 @@ unsigned hm_plan_rounds(const struct hm_plan *plan, enum hm_pass pass);
 /** Those of one group: without a heap there is no space to measure. */
 unsigned hm_group_rounds(const struct hm_plan *plan, const struct hm_group *group,
                          enum hm_pass pass);
+
+/** The columns `workload` and `params` of a group. @param room for parameters that have to be written out
+ *  @return the text: in `room`, or the plan's */
+const char *hm_group_workload(const struct hm_group *group);
+const char *hm_group_params(const struct hm_group *group, char room[HM_SPEC_BYTES]);
 
 /** How many processes measure this plan, calibration included, and an estimate of their time. */
 size_t hm_plan_processes(const struct hm_plan *plan);

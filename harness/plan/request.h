@@ -35,6 +35,8 @@ struct hm_matrix {
     char *threads;
 };
 
+struct hm_programs; /* program.h */
+
 struct hm_request {
     struct hm_matrix matrices[HM_REQUEST_MATRICES];
     unsigned matrix_count;
@@ -49,7 +51,9 @@ struct hm_request {
     char *baseline;  /* allocator's label; NULL: the first of each matrix */
     uint64_t seed;
     double timeout_s; /* 0: the default */
-    bool optional;    /* parts that are missing on this machine are skipped, not refused */
+    const struct hm_programs
+        *programs; /* in the place of the workloads of all matrices; borrowed */
+    bool optional; /* parts that are missing on this machine are skipped, not refused */
 };
 
 /** Start an empty request. Free it with hm_request_free, whatever else failed. */

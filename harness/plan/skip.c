@@ -63,7 +63,9 @@ void hm_plan_say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
     const struct hm_group *g = cell->group;
     const struct hm_workload *w = g->workload->spec.part;
     const struct hm_arm *arm = cell->arm;
-    if (arm->missing[0])
+    if (g->program && g->program->missing[0])
+        snprintf(cell->skip, sizeof cell->skip, "%s", g->program->missing);
+    else if (arm->missing[0])
         snprintf(cell->skip, sizeof cell->skip, "%s", arm->missing);
     else if (g->processes && g->threads > 1)
         snprintf(cell->skip, sizeof cell->skip,

@@ -14,6 +14,7 @@
 enum {
     TEXT = 160,
     NAME_WIDTH = 27,
+    PROGRAM_WIDTH = 19, /* of an allocator under a program, which has one more column */
     PAGE_WIDTH = 80,
 };
 
@@ -24,6 +25,9 @@ struct line {
     char name[2 * TEXT];
     char verdict[32];
     double time_ns, ratio, low, high, footprint;
+    double
+        cpu_ns; /* of a program, whose time is that of a whole run, and whose footprint its peak */
+    bool program;
     bool baseline;
     char note[64]; /* such as "oversubscribed" */
     struct line *next;
@@ -41,7 +45,8 @@ static struct line *find(struct lines *all, const char *cell) {
     struct line *fresh = calloc(1, sizeof *fresh);
     if (!fresh)
         return NULL;
-    fresh->time_ns = fresh->ratio = fresh->low = fresh->high = fresh->footprint = NAN;
+    fresh->time_ns = fresh->ratio = fresh->low = fresh->high = fresh->footprint = fresh->cpu_ns =
+        NAN;
     snprintf(fresh->cell, sizeof fresh->cell, "%s", cell);
     *all->last = fresh;
     all->last = &fresh->next;
@@ -73,8 +78,17 @@ static void friendly_name(const char *allocator, const char *collector, char *ou
         snprintf(out, size, "%s%s on %.*s", again, collector, length, allocator);
 }
 
+static bool is_program(const struct hm_csv *csv) {
+    return strcmp(field(csv, "workload"), "exec") == 0;
+}
+
 static void group_name(const struct hm_csv *csv, char *out, size_t size) {
     const char *threads = field(csv, "threads");
+    if (is_program(csv)) { /* the id begins with its name */
+        const char *cell = field(csv, "cell");
+        snprintf(out, size, "%.*s", (int)strcspn(cell, "/"), cell);
+        return;
+    }
     snprintf(out, size, "%s, %s thread%s", field(csv, "workload"), threads,
              strcmp(threads, "1") == 0 ? "" : "s");
 }
@@ -86,9 +100,12 @@ static int take_row(struct lines *all, const struct hm_csv *csv) {
         return ENOMEM;
     group_name(csv, l->group, sizeof l->group);
     friendly_name(field(csv, "allocator"), field(csv, "collector"), l->name, sizeof l->name);
-    if (strcmp(metric, "time_ns") == 0)
+    l->program = is_program(csv);
+    if (strcmp(metric, l->program ? "wall_ns" : "time_ns") == 0)
         l->time_ns = number(csv, "median");
-    if (strcmp(metric, "footprint_bytes") == 0)
+    if (strcmp(metric, "cpu_ns") == 0)
+        l->cpu_ns = number(csv, "median");
+    if (strcmp(metric, l->program ? "peak_rss_bytes" : "footprint_bytes") == 0)
         l->footprint = number(csv, "median");
     if (strcmp(metric, "ops_per_second") != 0)
         return 0;
@@ -143,11 +160,14 @@ static void put_line(FILE *out, const struct line *l) {
         snprintf(ratio, sizeof ratio, "%-5.3g [%.3g, %.3g]", l->ratio, l->low, l->high);
     else if (isfinite(l->ratio))
         snprintf(ratio, sizeof ratio, "%-5.3g [NA]", l->ratio);
-    if (strlen(l->name) > NAME_WIDTH)
-        fprintf(out, "  %s\n  %*s ", l->name, NAME_WIDTH, "");
+    const int width = l->program ? PROGRAM_WIDTH : NAME_WIDTH;
+    if (strlen(l->name) > (size_t)width)
+        fprintf(out, "  %s\n  %*s ", l->name, width, "");
     else
-        fprintf(out, "  %-*s ", NAME_WIDTH, l->name);
-    put_time(out, l->time_ns);
+        fprintf(out, "  %-*s ", width, l->name);
+    put_time(out, l->program ? l->time_ns * 1e-6 : l->time_ns);
+    if (l->program)
+        put_time(out, l->cpu_ns * 1e-6);
     fprintf(out, "  %-22s %-12s", ratio, strcmp(l->verdict, "NA") == 0 ? "" : l->verdict);
     put_bytes(out, l->footprint);
     fputc('\n', out);
@@ -158,19 +178,36 @@ static void put_legend(FILE *out, const struct lines *all) {
     bool open = false;
     for (const struct line *l = all->first; l; l = l->next)
         open = open || strncmp(l->verdict, "needs", 5) == 0;
-    fputs("\nspeed: operations per second against the baseline; 2 is twice as fast. Collectors\n"
-          "are compared on the first allocator, allocators under the same collector.\n",
-          out);
+    if (all->first && all->first->program)
+        fputs("\nspeed: runs per second against the baseline; 2 is twice as fast. wall and cpu: ms "
+              "of a\n"
+              "run; cpu is all processes' together. memory: peak of the largest process.\n",
+              out);
+    else
+        fputs(
+            "\nspeed: operations per second against the baseline; 2 is twice as fast. Collectors\n"
+            "are compared on the first allocator, allocators under the same collector.\n",
+            out);
     if (open)
         fputs("needs ~N: inconclusive; about N rounds would settle it (--rounds N).\n", out);
+}
+
+static void put_head(FILE *out, const struct line *l) {
+    static const char speed[] = "speed [95 % interval]";
+    fprintf(out, "\n%s%s\n", l->group, l->note);
+    if (l->program)
+        fprintf(out, "  %-*s %8s%8s  %-22s %-12s%11s\n", PROGRAM_WIDTH, "", "wall ms", "cpu ms",
+                speed, "verdict", "memory ");
+    else
+        fprintf(out, "  %-*s %8s  %-22s %-12s%11s\n", NAME_WIDTH, "", "ns/op", speed, "verdict",
+                "footprint ");
 }
 
 static void put_lines(FILE *out, const struct lines *all) {
     const char *group = "";
     for (const struct line *l = all->first; l; l = l->next) {
         if (strcmp(group, l->group) != 0)
-            fprintf(out, "\n%s%s\n  %-*s %8s  %-22s %-12s%11s\n", l->group, l->note, NAME_WIDTH, "",
-                    "ns/op", "speed [95 % interval]", "verdict", "footprint ");
+            put_head(out, l);
         group = l->group;
         put_line(out, l);
     }

@@ -4,6 +4,7 @@
 #include "harness/results/samples.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,14 +70,34 @@ static json_t *collectors_json(const struct hm_plan *plan) {
     return all;
 }
 
+static json_t *words_json(const struct hm_command_line *line) {
+    json_t *words = line->words ? json_array() : json_null();
+    for (char **word = line->words; word && *word; word++)
+        json_array_append_new(words, json_string(*word));
+    return words;
+}
+
+static json_t *program_json(const struct hm_program *p) {
+    json_t *env = json_array();
+    for (unsigned i = 0; i < p->env_count; i++)
+        json_array_append_new(env, json_string(p->env[i]));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "path", text_or_null(p->command.path),
+                     "command", words_json(&p->command), "server", words_json(&p->server), "ready",
+                     words_json(&p->ready), "input", text_or_null(p->input), "env", env, "expect",
+                     p->expect);
+}
+
 static json_t *workloads_json(const struct hm_plan *plan) {
     json_t *all = json_array();
     for (size_t i = 0; i < plan->workload_count; i++) {
         const struct hm_workload_arm *w = plan->workloads[i];
-        json_array_append_new(
-            all, json_pack("{s:s, s:s, s:o, s:s, s:s}", "label", w->label, "spec", w->spec.text,
-                           "params", params_json(w->spec.part->params, &w->spec.params), "op",
-                           w->spec.part->op, "origin", w->spec.part->origin));
+        json_t *json =
+            json_pack("{s:s, s:s, s:o, s:s, s:s}", "label", w->label, "spec", w->spec.text,
+                      "params", params_json(w->spec.part->params, &w->spec.params), "op",
+                      w->spec.part->op, "origin", w->spec.part->origin);
+        if (plan->programs) /* one group for each */
+            json_object_set_new(json, "program", program_json(plan->groups[i]->program));
+        json_array_append_new(all, json);
     }
     return all;
 }
@@ -97,6 +118,13 @@ static json_t *groups_json(const struct hm_plan *plan) {
     return all;
 }
 
+static void put_output(json_t *json, const struct hm_cell *cell) {
+    char hash[17];
+    snprintf(hash, sizeof hash, "%016" PRIx64, cell->output_hash);
+    json_object_set_new(json, "output_hash", text_or_null(cell->output_hash ? hash : ""));
+    json_object_set_new(json, "output_varies", json_boolean(cell->output_varies));
+}
+
 static json_t *cells_json(const struct hm_plan *plan) {
     json_t *all = json_array();
     for (size_t i = 0; i < plan->cell_count; i++) {
@@ -108,6 +136,8 @@ static json_t *cells_json(const struct hm_plan *plan) {
         json_object_set_new(json, "skip", text_or_null(c->skip));
         json_object_set_new(json, "malloc_from", text_or_null(c->proof));
         json_object_set_new(json, "pinned", text_or_null(c->pinned));
+        if (plan->programs)
+            put_output(json, c);
         json_array_append_new(all, json);
     }
     return all;
@@ -187,9 +217,31 @@ static int same_cells(const json_t *json, const struct hm_plan *plan, struct hm_
     return 0;
 }
 
+static void recall_output(const json_t *json, struct hm_cell *cell) {
+    if (sscanf(text_of(json, "output_hash"), "%16" SCNx64, &cell->output_hash) != 1)
+        cell->output_hash = 0;
+    cell->output_varies = json_is_true(json_object_get(json, "output_varies"));
+}
+
+/* The same names may stand for other commands now. */
+static int same_programs(const json_t *json, const struct hm_plan *plan, struct hm_error *error) {
+    const json_t *workloads = json_object_get(json, "workloads");
+    for (size_t i = 0; plan->programs && i < plan->group_count; i++) {
+        json_t *now = program_json(plan->groups[i]->program);
+        bool same = json_equal(json_object_get(json_array_get(workloads, i), "program"), now);
+        json_decref(now);
+        if (!same)
+            return hm_fail(error, EINVAL, "%s is another command than the run's",
+                           plan->groups[i]->program->name);
+    }
+    return 0;
+}
+
 int hm_manifest_resume(const json_t *json, struct hm_plan *plan, struct hm_manifest *out,
                        struct hm_error *error) {
     int bad = same_cells(json, plan, error);
+    if (!bad)
+        bad = same_programs(json, plan, error);
     if (bad)
         return bad;
     const json_t *groups = json_object_get(json, "groups");
@@ -206,6 +258,7 @@ int hm_manifest_resume(const json_t *json, struct hm_plan *plan, struct hm_manif
         const json_t *ns =
             json_object_get(json_array_get(json_object_get(json, "cells"), i), "unit_ns");
         plan->cells[i].ns_per_unit = json_is_number(ns) ? json_number_value(ns) : NAN;
+        recall_output(json_array_get(json_object_get(json, "cells"), i), &plan->cells[i]);
     }
     snprintf(out->run, sizeof out->run, "%s", text_of(json, "run"));
     snprintf(out->started_utc, sizeof out->started_utc, "%s", text_of(json, "started_utc"));

@@ -26,7 +26,9 @@ struct hm_samples {
     const struct hm_plan *plan;
 };
 
-const char *hm_pass_lead(enum hm_pass pass) {
+const char *hm_pass_lead(const struct hm_plan *plan, enum hm_pass pass) {
+    if (plan->programs)
+        return "wall_ns";
     return pass == HM_PASS_SPACE     ? "footprint_bytes"
            : pass == HM_PASS_LATENCY ? "latency_time_ns"
                                      : "time_ns";
@@ -103,23 +105,23 @@ struct row {
 static void put_row(FILE *out, const struct hm_samples *s, const struct row *row) {
     const struct hm_cell *cell = row->place->cell;
     const struct hm_group *group = cell->group;
-    const struct hm_workload_spec *workload = &group->workload->spec;
     const struct hm_metric *metric = hm_metric_find(row->metric);
     char params[HM_SPEC_BYTES];
-    hm_params_format(workload->part->params, &workload->params, params, sizeof params);
     const char *const texts[] = {s->run,
                                  cell->id,
                                  cell->arm->label,
                                  cell->collector ? cell->collector->label : "-",
-                                 group->workload->label,
-                                 params};
+                                 hm_group_workload(group),
+                                 hm_group_params(group, params)};
     fprintf(out, "%d", HM_SCHEMA);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         fputc(',', out);
         hm_csv_put_text(out, texts[i]);
     }
-    fprintf(out, ",%u,%s,%u,%u,0,%d,%s,", group->threads, hm_pin_name(s->plan->pin),
-            row->place->round, row->place->position, row->thread, row->metric);
+    fputc(',', out);
+    hm_csv_put_number(out, group->program ? NAN : (double)group->threads);
+    fprintf(out, ",%s,%u,%u,0,%d,%s,", hm_pin_name(s->plan->pin), row->place->round,
+            row->place->position, row->thread, row->metric);
     hm_csv_put_number(out, row->value);
     fprintf(out, ",%s,%s,%" PRIu64 ",%s,", metric ? metric->unit : "",
             hm_better_name(metric ? metric->better : HM_BETTER_NEITHER), row->outcome->ops,
@@ -137,7 +139,7 @@ static bool is_told(const struct hm_samples *s, enum hm_pass pass, const char *n
 
 static void put_process(FILE *out, const struct hm_samples *s, const struct hm_sample_place *place,
                         const struct hm_outcome *outcome) {
-    const char *lead = hm_pass_lead(place->pass);
+    const char *lead = hm_pass_lead(s->plan, place->pass);
     double lead_value = NAN;
     for (size_t i = 0; outcome->status == HM_STATUS_OK && i < outcome->value_count; i++) {
         const struct hm_measured *v = &outcome->values[i];

@@ -2,7 +2,7 @@
  *
  * All rows of one process are appended with one write and synced before the run goes on: what was
  * acknowledged is never lost. The row of the pass's lead metric (time_ns, footprint_bytes,
- * latency_time_ns) is the
+ * latency_time_ns; of programs wall_ns) is the
  * last one of a process, so that its presence says that the process is complete. */
 #ifndef HM_HARNESS_RESULTS_SAMPLES_H
 #define HM_HARNESS_RESULTS_SAMPLES_H
@@ -44,6 +44,6 @@ int hm_samples_read(const struct hm_folder *folder, const struct hm_plan *plan, 
                     void *arg, struct hm_error *error);
 
 /** The metric whose row ends a process of a pass. */
-const char *hm_pass_lead(enum hm_pass pass);
+const char *hm_pass_lead(const struct hm_plan *plan, enum hm_pass pass);
 
 #endif

@@ -151,7 +151,7 @@ static double noise_of(struct table *t, size_t metric, const struct hm_workload_
         const struct hm_cell *c = &t->plan->cells[i];
         if (!c->arm->again || !is_compared(t, i) ||
             (workload ? c->group->workload != workload
-                      : !hm_workload_has_heap(c->group->workload->spec.part)))
+                      : !c->group->program && !hm_workload_has_heap(c->group->workload->spec.part)))
             continue;
         double ratio = median_ratio(t, metric, i);
         double noise = hm_noise_floor(&ratio, 1);
@@ -191,16 +191,14 @@ static void put_numbers(FILE *out, const double *values, size_t count) {
 
 static void put_identity(FILE *out, const struct hm_cell *c, const struct hm_metric *metric) {
     char params[HM_SPEC_BYTES];
-    const struct hm_workload_spec *workload = &c->group->workload->spec;
-    hm_params_format(workload->part->params, &workload->params, params, sizeof params);
     const char *const texts[] = {c->id, c->arm->label, c->collector ? c->collector->label : "-",
-                                 c->group->workload->label, params};
+                                 hm_group_workload(c->group), hm_group_params(c->group, params)};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         hm_csv_put_text(out, texts[i]);
         fputc(',', out);
     }
-    fprintf(out, "%u,%s,%s,%s", c->group->threads, metric->name, metric->unit,
-            hm_better_name(metric->better));
+    hm_csv_put_number(out, c->group->program ? NAN : (double)c->group->threads);
+    fprintf(out, ",%s,%s,%s", metric->name, metric->unit, hm_better_name(metric->better));
 }
 
 static void put_spread(FILE *out, const double *values, size_t rounds, double *sorted) {
@@ -270,7 +268,7 @@ static int write_table(struct table *t, const struct hm_folder *folder, struct h
         fputs(header, out);
     for (size_t m = 0; out && m < t->metric_count; m++) {
         judge_metric(t, m);
-        if (strcmp(t->metrics[m].name, "time_ns") == 0) {
+        if (strcmp(t->metrics[m].name, hm_pass_lead(plan, HM_PASS_TIME)) == 0) {
             *noise = (struct hm_noise){t->metrics[m].name, noise_of(t, m, NULL)};
             keep_rounds_needed(t, plan);
         }

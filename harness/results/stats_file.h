@@ -14,7 +14,7 @@ struct hm_noise {
 
 /** Compute from samples.csv, and write whole. A failed cell has no row.
  *  @param plan its cells are told how many rounds would settle their time
- *  @param noise filled in for time_ns  @return 0, or an errno with a line */
+ *  @param noise filled in for time_ns, of programs wall_ns  @return 0, or an errno with a line */
 int hm_stats_write(const struct hm_folder *folder, struct hm_plan *plan, struct hm_noise *noise,
                    struct hm_error *error);
 

@@ -1,0 +1,137 @@
+/* Makes the programs of a run. */
+#include "harness/exec/program.h"
+
+#include "harness/exec/words.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool name_is_valid(const char *name) {
+    size_t length = strlen(name);
+    for (size_t i = 0; i < length; i++)
+        if (!isalnum((unsigned char)name[i]) && !strchr("._-", name[i]))
+            return false;
+    return length >= 1 && length < HM_PROGRAM_NAME;
+}
+
+struct hm_program *hm_programs_add(struct hm_programs *programs, const char *name,
+                                   struct hm_error *error) {
+    if (!name_is_valid(name)) {
+        hm_error_set(error, "the name '%.80s' must be 1 to %d of A-Z a-z 0-9 . _ -", name,
+                     HM_PROGRAM_NAME - 1);
+        return NULL;
+    }
+    for (size_t i = 0; i < programs->count; i++)
+        if (strcmp(programs->at[i].name, name) == 0) {
+            hm_error_set(error, "the program '%s' is given twice", name);
+            return NULL;
+        }
+    struct hm_program *grown = realloc(programs->at, (programs->count + 1) * sizeof *programs->at);
+    if (!grown) {
+        hm_error_set(error, "out of memory");
+        return NULL;
+    }
+    programs->at = grown;
+    struct hm_program *p = &grown[programs->count++];
+    *p = (struct hm_program){.expect = 0};
+    snprintf(p->name, sizeof p->name, "%s", name);
+    return p;
+}
+
+void hm_programs_free(struct hm_programs *programs) {
+    for (size_t i = 0; i < programs->count; i++) {
+        struct hm_program *p = &programs->at[i];
+        hm_words_free(p->command.words);
+        hm_words_free(p->server.words);
+        hm_words_free(p->ready.words);
+        for (unsigned e = 0; e < p->env_count; e++)
+            free(p->env[e]);
+        free(p->text);
+        free(p->input);
+    }
+    free(programs->at);
+    programs->at = NULL;
+    programs->count = 0;
+}
+
+/* @return 0, or why it can not be executed */
+static int check(const char *path) {
+    struct stat st;
+    if (stat(path, &st))
+        return errno == ENOTDIR ? ENOENT : errno;
+    return !S_ISREG(st.st_mode) || access(path, X_OK) ? EACCES : 0;
+}
+
+/* Programs work in folders of their own, so that their paths have to be absolute. */
+static int find_here(const char *name, char path[PATH_MAX]) {
+    char here[PATH_MAX];
+    if (*name == '/')
+        snprintf(here, sizeof here, "/");
+    else if (!getcwd(here, sizeof here))
+        return errno;
+    int length = snprintf(path, PATH_MAX, "%s/%s", *name == '/' ? "" : here, name + (*name == '/'));
+    return length < PATH_MAX ? check(path) : ENAMETOOLONG;
+}
+
+int hm_program_find(const char *name, char path[PATH_MAX]) {
+    const char *folders = getenv("PATH");
+    int bad = ENOENT;
+    if (strchr(name, '/'))
+        return find_here(name, path);
+    for (const char *at = folders ? folders : "/usr/bin:/bin"; *name;) {
+        char whole[2 * PATH_MAX];
+        size_t length = strcspn(at, ":");
+        snprintf(whole, sizeof whole, "%.*s/%s", length ? (int)length : 1, length ? at : ".", name);
+        int here = find_here(whole, path);
+        if (!here)
+            return 0;
+        bad = here == EACCES ? here : bad;
+        if (!at[length])
+            break;
+        at += length + 1;
+    }
+    return bad;
+}
+
+/* The name of the command's file, where it is to stand in ids. */
+static void make_label(const char *command, char out[HM_PROGRAM_NAME]) {
+    const char *slash = strrchr(command, '/');
+    snprintf(out, HM_PROGRAM_NAME, "%s", slash ? slash + 1 : command);
+    for (char *at = out; *at; at++)
+        if (!isalnum((unsigned char)*at) && !strchr("._-", *at))
+            *at = '_';
+}
+
+static int check_input(const char *input, struct hm_error *error) {
+    struct stat st;
+    if (access(input, R_OK) || stat(input, &st))
+        return hm_fail(error, EINVAL, "%s: %s", input, strerror(errno));
+    return S_ISDIR(st.st_mode) ? hm_fail(error, EINVAL, "%s: is a folder", input) : 0;
+}
+
+int hm_programs_take(struct hm_programs *programs, char *const *words, const char *label,
+                     const char *input, int expect, struct hm_error *error) {
+    char name[HM_PROGRAM_NAME];
+    make_label(words[0], name);
+    struct hm_program *p = hm_programs_add(programs, label ? label : name, error);
+    if (!p)
+        return EINVAL;
+    int bad = hm_program_find(words[0], p->command.path);
+    if (bad)
+        return hm_fail(error, EINVAL, "can not run '%s': %s", words[0],
+                       bad == ENOENT && !strchr(words[0], '/') ? "there is none in PATH"
+                                                               : strerror(bad));
+    if (input && check_input(input, error))
+        return EINVAL;
+    p->expect = expect;
+    p->command.words = hm_words_copy(words);
+    p->text = hm_words_join(words);
+    p->input = input ? strdup(input) : NULL;
+    return p->command.words && p->text && (!input || p->input)
+               ? 0
+               : hm_fail(error, ENOMEM, "out of memory");
+}
