@@ -67,7 +67,7 @@ int main(int argc, char **argv) {
     const struct hm_command *command = find(argv[1]);
     if (!command)
         return unknown(argv[1]);
-    if (asks_for_help(argc - 1, argv + 1)) {
+    if (command->usage && asks_for_help(argc - 1, argv + 1)) {
         fputs(command->usage, stdout);
         return HM_EXIT_OK;
     }
