@@ -126,7 +126,8 @@ static int carry_out(const struct top *top) {
     struct hm_sum sum = {0};
     int bad = hm_sum_take(&sum, top->path, &top->sum, &error);
     if (!bad && sum.by != top->sum.by)
-        fprintf(stderr, "heapmark trace top: " HM_SUM_NO_STACKS "; by size instead\n");
+        fprintf(stderr, "heapmark trace top: %s: " HM_SUM_NO_STACKS "; by size instead\n",
+                top->path);
     if (!bad && show(top, &sum))
         bad = hm_fail(&error, ENOMEM, "out of memory");
     if (bad)
