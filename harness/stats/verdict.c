@@ -84,12 +84,21 @@ static double rounds_for_interval(const struct hm_paired *paired, double gap) {
     return ceil((double)paired->n * widths * widths);
 }
 
-/* Rounds after which the t-test passes even as the first of `tested` comparisons, to within 2%. */
+/* Rounds after which the t-test passes even as the first of `tested` comparisons. Its p falls with
+ * their number, so that halving finds them. */
 static double rounds_for_test(const struct moments *m, double beyond, size_t tested) {
-    for (size_t n = m->n + 1; n <= MAX_ROUNDS_NEEDED; n += 1 + n / 50)
-        if (shifted_p(beyond, m->deviation, n) * (double)tested <= LEVEL)
-            return (double)n;
-    return INFINITY;
+    size_t few = m->n;
+    size_t enough = MAX_ROUNDS_NEEDED;
+    if (few >= enough || shifted_p(beyond, m->deviation, enough) * (double)tested > LEVEL)
+        return INFINITY;
+    while (enough - few > 1) {
+        size_t middle = few + (enough - few) / 2;
+        if (shifted_p(beyond, m->deviation, middle) * (double)tested > LEVEL)
+            few = middle;
+        else
+            enough = middle;
+    }
+    return (double)enough;
 }
 
 /* A median between the margin and the noise is neither: no number of rounds settles it. */

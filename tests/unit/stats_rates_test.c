@@ -1,7 +1,9 @@
 /* How often the statistics are wrong: error rates by simulation, with fixed seeds.
  *
  * Each bound allows three standard errors of the simulation on top of the promised rate. The observed
- * rates are printed. */
+ * rates are printed.
+ *
+ * labels: plain */
 #include "harness/stats/order.h"
 #include "harness/stats/verdict.h"
 
