@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A moment in which a process stands still while it finds out how long its work takes, as when another one
 # has its processor, does not make the samples short.
-# labels: plain
+# labels: plain timing
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # The 8000th malloc sleeps 30 ms: the calibration has then come to runs of about 4096 units, of which 15 ms

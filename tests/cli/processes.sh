@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Workloads of several processes: exact end values, processes that die, and nothing that is left behind.
 # timeout: 120
+# locks: shared-memory
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # A copy, so that its processes can be told from all others.

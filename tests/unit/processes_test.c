@@ -1,7 +1,9 @@
 /* Workloads of several processes: end values that are known beforehand, processes that die, and that nothing
  * is left behind.
  *
- * The program is its own member: what heapmark does for `heapmark member`, main() does here. */
+ * The program is its own member: what heapmark does for `heapmark member`, main() does here.
+ *
+ * locks: shared-memory */
 #include "harness/cell/memory.h"
 #include "harness/plan/spec.h"
 #include "workloads/process/crew.h"
@@ -349,7 +351,7 @@ static void test_death_of_any_member_ends_the_run_and_is_told(void **state) {
     } deaths[] = {
         {"shm-counter", 1, SIGKILL, "process 1 of 2 died: killed by signal 9"},
         {"shm-counter:lock=semaphore", 0, SIGTERM, "process 0 of 2 died: killed by signal 15"},
-        {"shm-counter:lock=atomic", 0, SIGHUP, "process 0 of 2 died: killed by signal 1 "},
+        {"shm-counter:lock=atomic", 0, SIGUSR1, "process 0 of 2 died: killed by signal 10"},
         {"shm-heap:processes=3", 2, SIGKILL, "process 2 of 3 died: killed by signal 9"},
         {"manager", 0, SIGKILL, "process 0 of 3 died: killed by signal 9"},
         {"manager", 2, SIGKILL, "server"}, /* "does not answer any more", or as above */
