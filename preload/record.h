@@ -58,6 +58,9 @@ extern HM_HIDDEN unsigned hm_record_extra; /* HM_SPOOL_EXTRA with times or stack
  *  @param ticket the first that the call took  @return their address; 0: the call is dropped */
 HM_HIDDEN uint64_t hm_record_reserve(uint64_t bytes, uint64_t ticket);
 
+/** The image exits with this status. Does nothing in a process that is not it. */
+HM_HIDDEN void hm_record_ends(int status);
+
 /** Fill the slot with stack and time. */
 HM_HIDDEN void hm_record_put_extra(struct hm_spool_slot *slot);
 

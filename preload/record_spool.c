@@ -377,6 +377,14 @@ static void thread_ends(void *round) {
         (struct hm_record_call){.code = HM_SPOOL_THREAD_END, .ticket = hm_record_ticket()});
 }
 
+void hm_record_ends(int status) {
+    struct hm_spool_head *head = spool.head;
+    if (!head || head->pid != (int32_t)syscall(SYS_getpid))
+        return;
+    head->status = (uint32_t)status & 0xff;
+    __atomic_store_n(&head->has_ended, 1, __ATOMIC_RELEASE);
+}
+
 /* Of a program that never allocates it is still known that it was there. */
 __attribute__((constructor)) static void begin(void) {
     if (!atomic_load(&hm_record_state->is_settled))

@@ -1,0 +1,79 @@
+/* The program behind a command, told from its file. */
+#include "harness/trace/program.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+
+static int try_path(const char *path) {
+    struct stat info;
+    if (stat(path, &info))
+        return errno;
+    return S_ISREG(info.st_mode) && access(path, X_OK) == 0 ? 0 : EACCES;
+}
+
+int hm_program_find(const char *command, char *path, size_t size) {
+    const char *all = getenv("PATH");
+    int bad = ENOENT;
+    if (strchr(command, '/')) {
+        snprintf(path, size, "%s", command);
+        return try_path(path);
+    }
+    for (const char *at = all ? all : "/bin:/usr/bin"; *command && bad; at += *at == ':') {
+        size_t length = strcspn(at, ":");
+        snprintf(path, size, "%.*s%s%s", (int)length, at, length ? "/" : "", command);
+        int here = try_path(path);
+        if (!here || here == EACCES)
+            bad = here;
+        at += length;
+        if (!*at)
+            break;
+    }
+    return bad;
+}
+
+static bool has_interpreter(int fd, const ElfW(Ehdr) *header) {
+    for (unsigned i = 0; i < header->e_phnum; i++) {
+        ElfW(Phdr) part;
+        off_t at = (off_t)(header->e_phoff + (uint64_t)i * header->e_phentsize);
+        if (pread(fd, &part, sizeof part, at) != sizeof part)
+            return false;
+        if (part.p_type == PT_INTERP)
+            return true;
+    }
+    return false;
+}
+
+static int judge(int fd, const char *path, struct hm_error *error) {
+    ElfW(Ehdr) header;
+    struct stat info;
+    bool is_elf = pread(fd, &header, sizeof header, 0) == sizeof header &&
+                  memcmp(header.e_ident, ELFMAG, SELFMAG) == 0;
+    if (fstat(fd, &info) == 0 && ((info.st_mode & S_ISUID && info.st_uid != geteuid()) ||
+                                  (info.st_mode & S_ISGID && info.st_gid != getegid())))
+        return hm_fail(error, ENOEXEC, "%s runs with another user's or group's rights", path);
+    if (is_elf && (header.e_machine != __ehdr_start.e_machine ||
+                   header.e_ident[EI_CLASS] != __ehdr_start.e_ident[EI_CLASS]))
+        return hm_fail(error, ENOEXEC, "%s is a program for another kind of machine", path);
+    if (is_elf && !has_interpreter(fd, &header))
+        return hm_fail(error, ENOEXEC, "%s is statically linked", path);
+    return 0;
+}
+
+int hm_program_takes_preload(const char *path, struct hm_error *error) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int bad = fd < 0 ? 0 : judge(fd, path, error); /* one that can not be read may still run */
+    if (fd >= 0)
+        close(fd);
+    return bad;
+}
