@@ -112,10 +112,8 @@ static inline unsigned code_of(unsigned kind, bool failed) {
 }
 
 static inline void *made(unsigned kind, void *block, size_t size) {
-    hm_record_put((struct hm_record_call){.code = code_of(kind, !block),
-                                          .block = block,
-                                          .ticket = hm_record_ticket(),
-                                          .size = size});
+    hm_record_put((struct hm_record_call){
+        .code = code_of(kind, !block), .block = block, .ticket = hm_record_ticket(), .size = size});
     return block;
 }
 
@@ -124,11 +122,11 @@ static unsigned log2_of(size_t alignment) {
 }
 
 static void *made_aligned(unsigned kind, void *block, unsigned log2, size_t size) {
-    hm_record_put((struct hm_record_call){
-        .code = code_of(kind, !block) | (log2 & 0x3f) << HM_SPOOL_ALIGNMENT_SHIFT,
-        .block = block,
-        .ticket = hm_record_ticket(),
-        .size = size});
+    hm_record_put((struct hm_record_call){.code = code_of(kind, !block) |
+                                                  (log2 & 0x3f) << HM_SPOOL_ALIGNMENT_SHIFT,
+                                          .block = block,
+                                          .ticket = hm_record_ticket(),
+                                          .size = size});
     return block;
 }
 
@@ -255,8 +253,7 @@ EXPORT void *pvalloc(size_t size) {
 EXPORT size_t malloc_usable_size(void *block) {
     if (HM_UNLIKELY(!is_ready() || is_early(block)))
         return block ? early_size(block) : 0;
-    hm_record_put((struct hm_record_call){.code = code_of(HM_TRACE_USABLE, false),
-                                          .block = block,
-                                          .ticket = hm_record_ticket()});
+    hm_record_put((struct hm_record_call){
+        .code = code_of(HM_TRACE_USABLE, false), .block = block, .ticket = hm_record_ticket()});
     return next.malloc_usable_size(block);
 }

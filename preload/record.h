@@ -19,11 +19,13 @@
 #include <stdatomic.h>
 #include <sys/single_threaded.h>
 
-#define HM_HIDDEN   __attribute__((visibility("hidden")))
+#define HM_HIDDEN            __attribute__((visibility("hidden")))
 #define HM_LIKELY(is_true)   __builtin_expect(!!(is_true), 1)
 #define HM_UNLIKELY(is_true) __builtin_expect(!!(is_true), 0)
 
-enum { HM_RECORD_RETIRED_MAX = 16 };
+enum {
+    HM_RECORD_RETIRED_MAX = 16
+};
 
 struct hm_record_mapping {
     void *start;
@@ -130,8 +132,7 @@ static inline void hm_record_fill(struct hm_spool_slot *slot, const struct hm_re
 
 static inline void hm_record_put(struct hm_record_call call) {
     struct hm_record_thread *self = &hm_record_self;
-    uint64_t most =
-        hm_record_is_counted(call.code) ? HM_SPOOL_COUNT_MAX : HM_SPOOL_SIZE_MAX;
+    uint64_t most = hm_record_is_counted(call.code) ? HM_SPOOL_COUNT_MAX : HM_SPOOL_SIZE_MAX;
     if (HM_UNLIKELY(call.size > most || call.count > HM_SPOOL_COUNT_MAX))
         call.code |= HM_SPOOL_LARGE;
     call.code |= hm_record_extra;

@@ -134,8 +134,7 @@ static void ask_environment(void) {
 static int make_room(int fd, uint64_t from, uint64_t bytes) {
     static const char zeros[HM_SPOOL_GRANULE];
     struct rlimit limit;
-    if (syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 &&
-        from + bytes > limit.rlim_cur)
+    if (syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 && from + bytes > limit.rlim_cur)
         return EFBIG; /* to try it would be a signal */
     if (syscall(SYS_fallocate, fd, 0, (off_t)from, (off_t)bytes) == 0)
         return 0;
@@ -154,8 +153,8 @@ static void *map_room(int fd, uint64_t from, uint64_t bytes) {
         errno = bad;
         return NULL;
     }
-    void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
-                       (off_t)from);
+    void *start =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, (off_t)from);
     return start == MAP_FAILED ? NULL : start;
 }
 
@@ -224,7 +223,8 @@ static bool create_spool(uint64_t forked_at) {
 static void own_state(void) {
     if (hm_record_state != &first_state)
         return;
-    void *page = mmap(NULL, STATE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *page =
+        mmap(NULL, STATE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page != MAP_FAILED && madvise(page, STATE_BYTES, MADV_WIPEONFORK) == 0)
         hm_record_state = page;
 }

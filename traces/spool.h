@@ -40,15 +40,15 @@ enum {
 /* The first word: address, and in its lower 16 bits what kind of record it is. */
 enum {
     HM_SPOOL_ADDRESS_SHIFT = 16,
-    HM_SPOOL_KIND_MASK = 0x1f,      /* enum hm_trace_kind, or one of those below, plus 1 */
-    HM_SPOOL_FAILED = 1 << 5,       /* of a reallocation: the address is the old one */
-    HM_SPOOL_MOVED = 1 << 6,        /* a slot follows: old address, ticket taken before the call */
-    HM_SPOOL_LARGE = 1 << 7,        /* a slot follows: count, size */
-    HM_SPOOL_EXTRA = 1 << 8,        /* a slot follows: stack's hash, time in ns */
-    HM_SPOOL_ALIGNMENT_SHIFT = 9,   /* 6 bits: log2 */
-    HM_SPOOL_STACK = 29,            /* kind: the size counts frames, which follow two to a slot, after
+    HM_SPOOL_KIND_MASK = 0x1f,    /* enum hm_trace_kind, or one of those below, plus 1 */
+    HM_SPOOL_FAILED = 1 << 5,     /* of a reallocation: the address is the old one */
+    HM_SPOOL_MOVED = 1 << 6,      /* a slot follows: old address, ticket taken before the call */
+    HM_SPOOL_LARGE = 1 << 7,      /* a slot follows: count, size */
+    HM_SPOOL_EXTRA = 1 << 8,      /* a slot follows: stack's hash, time in ns */
+    HM_SPOOL_ALIGNMENT_SHIFT = 9, /* 6 bits: log2 */
+    HM_SPOOL_STACK = 29,          /* kind: the size counts frames, which follow two to a slot, after
                                        a slot with hash and number of the snapshot of modules */
-    HM_SPOOL_THREAD_END = 30,       /* kind: the thread's last calls may follow */
+    HM_SPOOL_THREAD_END = 30,     /* kind: the thread's last calls may follow */
 };
 
 /* The second word: ticket, and below it a size, or 12 bits of count and 12 bits of size. */
@@ -80,11 +80,11 @@ struct hm_spool_head {
     int32_t pid;
     int32_t error; /* an errno: why it stopped */
     uint32_t has_times, has_stacks;
-    int64_t started_utc;   /* s since 1970 */
-    uint64_t started_ns;   /* CLOCK_MONOTONIC */
+    int64_t started_utc; /* s since 1970 */
+    uint64_t started_ns; /* CLOCK_MONOTONIC */
     uint64_t page_bytes;
-    uint64_t forked_at;    /* the last ticket of the parent before the fork */
-    uint32_t has_ended;    /* by exit, with this status */
+    uint64_t forked_at; /* the last ticket of the parent before the fork */
+    uint32_t has_ended; /* by exit, with this status */
     uint32_t status;
     char parent[HM_SPOOL_NAME_BYTES]; /* the image that it was forked from; "" for an exec's */
     uint32_t command_bytes;

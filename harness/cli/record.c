@@ -226,8 +226,9 @@ static void put_row(const struct record *r, const char *file, const struct hm_re
 
 static void put_troubles(const char *file, const struct hm_converted *made) {
     if (made->dropped)
-        fprintf(stderr, "heapmark record: %s: recording stopped (%s): %" PRIu64
-                        " later calls are not in it\n",
+        fprintf(stderr,
+                "heapmark record: %s: recording stopped (%s): %" PRIu64
+                " later calls are not in it\n",
                 file, strerror(made->error), made->dropped);
     if (made->missed)
         fprintf(stderr, "heapmark record: %s: %" PRIu64 " blocks went without a call\n", file,
@@ -305,11 +306,11 @@ static int record_it(struct record *r) {
     struct hm_recording recording;
     struct hm_error error;
     int bad = hm_recording_run(&r->how, &recording, &error);
-    int status = bad ? say(recording.folder[0] && recording.pid > 0 && !recording.count
-                               ? EXIT_NO_EXEC
-                               : HM_EXIT_FAILED,
-                           &error)
-                     : status_of(recording.wait_status);
+    int status =
+        bad ? say(recording.folder[0] && recording.pid > 0 && !recording.count ? EXIT_NO_EXEC
+                                                                               : HM_EXIT_FAILED,
+                  &error)
+            : status_of(recording.wait_status);
     if (!bad && count_traces(&recording)) {
         convert_all(r, &recording);
     } else if (!bad) {
@@ -350,8 +351,6 @@ static int run(int argc, char **argv) {
     return record_it(&r);
 }
 
-static const struct hm_command record = {.name = "record",
-                                         .summary = "a program's heap calls, as a trace",
-                                         .usage = usage,
-                                         .run = run};
+static const struct hm_command record = {
+    .name = "record", .summary = "a program's heap calls, as a trace", .usage = usage, .run = run};
 HM_REGISTER(hm_command, record);

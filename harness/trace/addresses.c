@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM_FIRST = 1 << 12 };
+enum {
+    ROOM_FIRST = 1 << 12
+};
 
 /* Blocks that lie together come to places that lie together, mostly. */
 static size_t home_of(const struct hm_addresses *set, uint64_t address) {

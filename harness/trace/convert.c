@@ -35,12 +35,12 @@ struct conversion {
     struct hm_addresses live;
     struct travelling *travelling;
     size_t travelling_count, travelling_room;
-    uint64_t last; /* number that was given out */
+    uint64_t last;  /* number that was given out */
     uint64_t until; /* ticket: what comes later is left out */
     uint64_t missed;
     uint64_t time_ns;
     struct hm_trace_writer *writer; /* NULL: only what is live matters */
-    uint32_t *threads; /* by the library's number: the trace's, plus 1 */
+    uint32_t *threads;              /* by the library's number: the trace's, plus 1 */
     size_t threads_room;
     uint32_t thread_count;
 };
@@ -121,8 +121,8 @@ static int allocate(struct conversion *c, const struct hm_spool_item *item,
         return put_event(c, event);
     c->missed += hm_addresses_find(&c->live, item->address) != NULL;
     event->block = ++c->last;
-    const struct hm_live_block block = {item->address, c->last,
-                                        saturated(item->count, item->size), item->alignment_log2};
+    const struct hm_live_block block = {item->address, c->last, saturated(item->count, item->size),
+                                        item->alignment_log2};
     int bad = hm_addresses_put(&c->live, &block);
     return bad ? bad : put_event(c, event);
 }
@@ -214,10 +214,8 @@ static int take_item(struct conversion *c, const struct hm_spool_item *item) {
     case HM_SPOOL_ARRIVES:
         return arrive(c, item, &event);
     case HM_SPOOL_THREAD_IS_OVER:
-        event = (struct hm_trace_event){.kind = HM_TRACE_THREAD_END,
-                                        .thread = thread,
-                                        .count = 1,
-                                        .time_ns = c->time_ns};
+        event = (struct hm_trace_event){
+            .kind = HM_TRACE_THREAD_END, .thread = thread, .count = 1, .time_ns = c->time_ns};
         return put_event(c, &event);
     default:
         return take_call(c, item, &event);
@@ -413,8 +411,8 @@ int hm_convert(const struct hm_convert_options *options, struct hm_converted *ou
         out->dropped = c.head->dropped;
         out->error = c.head->error;
         out->missed = c.missed;
-        bad = hm_trace_finish(c.writer, options->end, options->status, c.head->dropped,
-                              &out->totals);
+        bad =
+            hm_trace_finish(c.writer, options->end, options->status, c.head->dropped, &out->totals);
     }
     end_conversion(&c);
     return bad ? hm_fail(error, bad, "%s: %s", options->out, strerror(bad)) : 0;

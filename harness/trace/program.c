@@ -42,7 +42,7 @@ int hm_program_find(const char *command, char *path, size_t size) {
     return bad;
 }
 
-static bool has_interpreter(int fd, const ElfW(Ehdr) *header) {
+static bool has_interpreter(int fd, const ElfW(Ehdr) * header) {
     for (unsigned i = 0; i < header->e_phnum; i++) {
         ElfW(Phdr) part;
         off_t at = (off_t)(header->e_phoff + (uint64_t)i * header->e_phentsize);

@@ -13,7 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RUN_FAILED = 127 };
+enum {
+    RUN_FAILED = 127
+};
 
 static volatile sig_atomic_t command_pid; /* for the handler */
 

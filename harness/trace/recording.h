@@ -14,8 +14,8 @@ struct hm_recording_options {
     char *const *argv;   /* the command, with a NULL at its end */
     const char *program; /* its path */
     const char *library;
-    const char *spool;   /* the folder in which a folder for the spools is made; NULL: TMPDIR, /tmp */
-    unsigned frames;     /* of stacks; 0: none */
+    const char *spool; /* the folder in which a folder for the spools is made; NULL: TMPDIR, /tmp */
+    unsigned frames;   /* of stacks; 0: none */
     bool times;
     bool command_only; /* its children are not recorded */
 };
@@ -34,7 +34,7 @@ struct hm_recorded_image {
 struct hm_recording {
     char folder[PATH_MAX];
     pid_t pid;
-    int wait_status; /* of the command, as waitpid has it */
+    int wait_status;                  /* of the command, as waitpid has it */
     struct hm_recorded_image *images; /* in the order in which they began */
     size_t count;
 };

@@ -346,9 +346,8 @@ int hm_spool_rewind(struct hm_spool *spool, unsigned window) {
 static void leave_heap(struct hm_spool *s, struct stream *stream) {
     if (stream->has_ended) {
         stream->has_ended = false;
-        struct hm_spool_item end = {.ticket = s->before,
-                                    .phase = HM_SPOOL_THREAD_IS_OVER,
-                                    .thread = stream->thread};
+        struct hm_spool_item end = {
+            .ticket = s->before, .phase = HM_SPOOL_THREAD_IS_OVER, .thread = stream->thread};
         stream->first = stream->last = 0;
         insert(s, stream, &end);
     } else {
