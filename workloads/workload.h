@@ -116,6 +116,10 @@ struct hm_workload {
 
     /** Operations in one unit, at least 1. NULL means 1. */
     uint64_t (*ops_per_unit)(const struct hm_value *params);
+    /** Whether a unit is what all threads do together, so that its operations are those of all of them. */
+    bool is_unit_of_all;
+    /** Threads that there is work for, where the parameters say so. NULL means any number. */
+    unsigned (*most_threads)(const struct hm_value *params);
     /** Threads that the workload starts itself, at most so many at once in the whole cell. NULL means 0. */
     unsigned (*own_threads)(const struct hm_value *params, unsigned threads);
     /** Processes that the workload starts, each of which gets a CPU. NULL means 0. */
@@ -138,6 +142,11 @@ struct hm_workload {
      *  @return units done; fewer than asked means out of memory, with the heap still consistent, unless
      *  run->failed says what else it is */
     uint64_t (*run)(struct hm_run *run, uint64_t units);
+    /** Do a part of one unit, of which there are `parts`, in order and after prepare(): in the space pass,
+     *  which looks at the heap between two of them, and whose heap is a fresh one. NULL: units are many
+     *  and small, and are looked at one by one.
+     *  @return false: as for a run() that did fewer units */
+    bool (*run_part)(struct hm_run *run, unsigned part, unsigned parts);
     /** Untimed, after run(). Leaves the checksum as it is.
      *  @return NULL, or one line that says what broke */
     const char *(*verify)(struct hm_run *run);

@@ -69,8 +69,8 @@ static double measure(void *arg) {
 static void tell_time(const struct timed *t) {
     const struct hm_proc_usage *used = hm_engine_used(t->engine);
     unsigned threads = t->config->threads;
-    double per_thread = (double)t->config->units * (double)hm_engine_ops_per_unit(t->engine);
-    double ops = per_thread * threads;
+    double ops = (double)hm_engine_ops(t->engine, t->config->units);
+    double per_thread = ops / threads;
     if (!(t->seconds > 0))
         hm_tell_failure("untrusted", "the clock did not advance");
     tell_value("ops_per_second", -1, ops / t->seconds);
@@ -89,8 +89,7 @@ static void time_pass(struct hm_engine *engine, const struct hm_cell_config *con
     const struct hm_gbench what = {.name = config->gbench_name,
                                    .json = config->gbench,
                                    .iterations = config->units,
-                                   .ops = config->units * hm_engine_ops_per_unit(engine) *
-                                          config->threads,
+                                   .ops = hm_engine_ops(engine, config->units),
                                    .threads = config->threads,
                                    .measure = measure,
                                    .arg = &timed};
@@ -105,41 +104,70 @@ static void time_pass(struct hm_engine *engine, const struct hm_cell_config *con
                        (double)config->units * (double)hm_engine_ops_per_unit(engine));
 }
 
-/* The same work in chunks; between two of them nothing runs, and the heap is looked at. */
-static void space_pass(struct hm_engine *engine, const struct hm_cell_config *config) {
-    uint64_t peak_live = 0;
-    uint64_t peak_footprint = 0;
+/* What was highest at any of the points. */
+struct peaks {
+    uint64_t live;
+    uint64_t footprint;
+};
+
+static void tell_point(const char *metric, uint64_t t, uint64_t value) {
+    hm_tell("point %s -1 %llu %llu", metric, (unsigned long long)t, (unsigned long long)value);
+}
+
+/* Nothing runs meanwhile. */
+static void look(struct hm_engine *engine, struct peaks *peaks) {
+    uint64_t t = hm_engine_now_ns() - hm_engine_began_ns(engine);
+    uint64_t live = hm_engine_live_bytes(engine);
+    uint64_t footprint = hm_engine_footprint_bytes(engine);
+    uint64_t garbage = hm_engine_garbage_objects(engine);
+    if (footprint == UINT64_MAX)
+        hm_tell_failure("invalid", "the kernel does not tell the resident memory");
+    if (garbage != UINT64_MAX)
+        tell_point("garbage_objects", t, garbage);
+    if (live != UINT64_MAX)
+        tell_point("live_bytes", t, live);
+    tell_point("footprint_bytes", t, footprint);
+    peaks->live = live > peaks->live ? live : peaks->live;
+    peaks->footprint = footprint > peaks->footprint ? footprint : peaks->footprint;
+}
+
+/* The same work in chunks, with a look at the heap between two of them. */
+static void run_chunks(struct hm_engine *engine, uint64_t units, struct peaks *peaks) {
     uint64_t asked = 0;
-    uint64_t chunks = config->units < CHUNKS ? config->units : CHUNKS;
+    uint64_t chunks = units < CHUNKS ? units : CHUNKS;
+    look(engine, peaks);
+    for (uint64_t i = 0; i < chunks; i++) {
+        uint64_t more = units * (i + 1) / chunks - asked;
+        asked += more;
+        hm_engine_run(engine, more);
+        hm_engine_check_done(engine, asked);
+        look(engine, peaks);
+    }
+}
+
+/* The first unit in parts, on a heap that nothing was done with before; then the others. */
+static void run_parts(struct hm_engine *engine, uint64_t units, struct peaks *peaks) {
+    hm_engine_prepare(engine);
+    look(engine, peaks);
+    for (unsigned i = 0; i < CHUNKS; i++) {
+        hm_engine_run_part(engine, i, CHUNKS);
+        look(engine, peaks);
+    }
+    hm_engine_run(engine, units - 1);
+    hm_engine_check_done(engine, units);
+}
+
+static void space_pass(struct hm_engine *engine, const struct hm_cell_config *config) {
+    struct peaks peaks = {0, 0};
     bool knows_live = hm_engine_live_bytes(engine) != UINT64_MAX;
     hm_engine_warm_up(engine);
-    for (uint64_t i = 0; i <= chunks; i++) {
-        uint64_t t = hm_engine_now_ns() - hm_engine_began_ns(engine);
-        uint64_t live = hm_engine_live_bytes(engine);
-        uint64_t footprint = hm_engine_footprint_bytes(engine);
-        uint64_t garbage = hm_engine_garbage_objects(engine);
-        peak_live = live > peak_live ? live : peak_live;
-        if (footprint == UINT64_MAX)
-            hm_tell_failure("invalid", "the kernel does not tell the resident memory");
-        peak_footprint = footprint > peak_footprint ? footprint : peak_footprint;
-        if (garbage != UINT64_MAX)
-            hm_tell("point garbage_objects -1 %llu %llu", (unsigned long long)t,
-                    (unsigned long long)garbage);
-        if (knows_live)
-            hm_tell("point live_bytes -1 %llu %llu", (unsigned long long)t,
-                    (unsigned long long)live);
-        hm_tell("point footprint_bytes -1 %llu %llu", (unsigned long long)t,
-                (unsigned long long)footprint);
-        if (i == chunks)
-            break;
-        uint64_t units = config->units * (i + 1) / chunks - asked;
-        asked += units;
-        hm_engine_run(engine, units);
-        hm_engine_check_done(engine, asked);
-    }
+    if (hm_engine_cuts_units(engine))
+        run_parts(engine, config->units, &peaks);
+    else
+        run_chunks(engine, config->units, &peaks);
     if (knows_live)
-        tell_value("live_bytes", -1, (double)peak_live);
-    tell_value("footprint_bytes", -1, (double)peak_footprint);
+        tell_value("live_bytes", -1, (double)peaks.live);
+    tell_value("footprint_bytes", -1, (double)peaks.footprint);
 }
 
 /* What the harness puts between the workload and the allocator, in passes that are not of time. */

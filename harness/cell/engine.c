@@ -46,6 +46,7 @@ struct hm_engine {
     pthread_barrier_t barrier;
     step_fn *step; /* what all workers do next; NULL: end */
     uint64_t units;
+    unsigned part, parts; /* of a unit */
     uint64_t ops_per_unit;
     uint64_t base_resident;
     uint64_t began_ns;
@@ -205,7 +206,8 @@ static void step_warm_up(struct worker *w) {
     while (c->spin_ns && hm_engine_now_ns() < until)
         ;
     begin_turn(w);
-    if (c->warmup_units && !warm_up(w, c->warmup_units))
+    bool is_fresh = c->pass == HM_PASS_SPACE && w->engine->workload->run_part;
+    if (c->warmup_units && !is_fresh && !warm_up(w, c->warmup_units))
         fail_in_work(w, "oom", "memory ran out while warming up", 0);
     end_turn(w);
     w->run.checksum = 0;
@@ -222,6 +224,16 @@ static void step_run(struct worker *w) {
     w->units_done += done;
     if (w->run.failed)
         fail(w, "invalid", w->run.failed, 0);
+}
+
+static void step_run_part(struct worker *w) {
+    struct hm_engine *e = w->engine;
+    begin_turn(w);
+    bool done = e->workload->run_part(&w->run, e->part, e->parts);
+    end_turn(w);
+    w->units_done += done && e->part + 1 == e->parts;
+    if (!done)
+        fail_in_work(w, "oom", "memory ran out", 0);
 }
 
 static void step_measure(struct worker *w) {
@@ -412,6 +424,11 @@ static void prepare_unit(struct hm_engine *engine) {
         engine->workers[i].pauses.recording = true;
 }
 
+void hm_engine_prepare(struct hm_engine *engine) {
+    if (engine->workload->prepare)
+        prepare_unit(engine);
+}
+
 double hm_engine_run(struct hm_engine *engine, uint64_t units) {
     engine->used = (struct hm_proc_usage){0};
     for (unsigned i = 0; i < engine->count; i++)
@@ -430,6 +447,16 @@ void hm_engine_watch(struct hm_engine *engine, hm_engine_watch_fn *watch) {
     engine->watch = watch;
 }
 
+bool hm_engine_cuts_units(const struct hm_engine *engine) {
+    return engine->workload->run_part;
+}
+
+void hm_engine_run_part(struct hm_engine *engine, unsigned part, unsigned parts) {
+    engine->part = part;
+    engine->parts = parts;
+    do_step(engine, step_run_part);
+}
+
 const struct hm_proc_usage *hm_engine_used(const struct hm_engine *engine) {
     return &engine->used;
 }
@@ -438,7 +465,8 @@ void hm_engine_check_done(struct hm_engine *engine, uint64_t asked) {
     uint64_t done = 0;
     for (unsigned i = 0; i < engine->count; i++)
         done += engine->workers[i].units_done;
-    hm_tell("ops %llu", (unsigned long long)(done * engine->ops_per_unit));
+    unsigned times = engine->workload->is_unit_of_all ? engine->count : 1;
+    hm_tell("ops %llu", (unsigned long long)(done * engine->ops_per_unit / times));
     if (done < asked * engine->count)
         hm_tell_failure("oom", "memory ran out after %llu of %llu units", (unsigned long long)done,
                         (unsigned long long)(asked * engine->count));
@@ -497,6 +525,11 @@ double hm_engine_thread_seconds(const struct hm_engine *engine, unsigned thread)
 
 uint64_t hm_engine_ops_per_unit(const struct hm_engine *engine) {
     return engine->ops_per_unit;
+}
+
+uint64_t hm_engine_ops(const struct hm_engine *engine, uint64_t units) {
+    unsigned times = engine->workload->is_unit_of_all ? 1 : engine->count;
+    return units * engine->ops_per_unit * times;
 }
 
 uint64_t hm_engine_live_bytes(const struct hm_engine *engine) {

@@ -33,6 +33,12 @@ void hm_engine_watch(struct hm_engine *engine, hm_engine_watch_fn *watch);
 /** The calling thread's number; -1 for one that a workload started itself. */
 extern __thread int hm_engine_thread;
 
+/** Make the next unit ready, if the workload asks for that. For hm_engine_run_part. */
+void hm_engine_prepare(struct hm_engine *engine);
+/** Whether the workload has units that are cut into parts, to be looked at in between. */
+bool hm_engine_cuts_units(const struct hm_engine *engine);
+/** All threads: the next part of a unit. A failure ends the process. */
+void hm_engine_run_part(struct hm_engine *engine, unsigned part, unsigned parts);
 /** What the process used in the last run, preparations left out. */
 const struct hm_proc_usage *hm_engine_used(const struct hm_engine *engine);
 
@@ -54,6 +60,8 @@ void hm_engine_finish(struct hm_engine *engine);
 double hm_engine_thread_seconds(const struct hm_engine *engine, unsigned thread);
 /** Operations in one unit. */
 uint64_t hm_engine_ops_per_unit(const struct hm_engine *engine);
+/** Of all threads together, in so many units of each. */
+uint64_t hm_engine_ops(const struct hm_engine *engine, uint64_t units);
 /** Bytes that the workload holds now, all threads together; UINT64_MAX when not known. */
 uint64_t hm_engine_live_bytes(const struct hm_engine *engine);
 /** How many collectors there are: none, one, or one for each thread. */

@@ -73,6 +73,10 @@ void hm_plan_say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
     else if (w->max_threads && g->threads > w->max_threads)
         snprintf(cell->skip, sizeof cell->skip, "%s runs on at most %u threads", w->name,
                  w->max_threads);
+    else if (w->most_threads && g->threads > w->most_threads(g->workload->spec.params.values))
+        snprintf(cell->skip, sizeof cell->skip, "%s has work for %u thread%s", w->name,
+                 w->most_threads(g->workload->spec.params.values),
+                 w->most_threads(g->workload->spec.params.values) == 1 ? "" : "s");
     else if (w->shared_heap && !hm_allocator_spec_shared(&arm->spec))
         snprintf(cell->skip, sizeof cell->skip,
                  "%s needs a heap in shared memory: first-fit:backing=shared", w->name);
