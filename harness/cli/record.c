@@ -1,9 +1,10 @@
 /* heapmark record: a program's heap calls, and those of its children, as traces. */
 #include "harness/cli/command.h"
 #include "harness/cli/data.h"
+#include "harness/machine/executable.h"
+#include "harness/machine/preload.h"
 #include "harness/plan/registry.h"
 #include "harness/trace/convert.h"
-#include "harness/trace/program.h"
 #include "harness/trace/recording.h"
 
 #include <errno.h>
@@ -134,20 +135,8 @@ static int parse(struct record *r, int argc, char **argv, struct hm_error *error
 /* ---- Files ---- */
 
 static int find_library(struct record *r, struct hm_error *error) {
-    static const char *const places[] = {"preload", HM_PRELOAD_FROM_BIN};
-    static const char name[] = "libheapmark-record.so";
-    char program[PATH_MAX];
-    char path[2 * PATH_MAX];
-    if (hm_program_path(program, sizeof program) == 0) {
-        *strrchr(program, '/') = '\0';
-        for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-            snprintf(path, sizeof path, "%s/%s/%s", program, places[i], name);
-            if (realpath(path, r->library))
-                break;
-        }
-    }
-    if (!r->library[0])
-        return hm_fail(error, ENOENT, "%s is not installed beside heapmark", name);
+    if (hm_preload_find("record", r->library, sizeof r->library))
+        return hm_fail(error, ENOENT, "libheapmark-record.so is not installed beside heapmark");
     if (strpbrk(r->library, ": \t"))
         return hm_fail(error, EINVAL,
                        "%s: the loader takes no library whose path has a blank or a colon",
@@ -324,7 +313,7 @@ static int record_it(struct record *r) {
 
 static int find_program(struct record *r, struct hm_error *error) {
     const char *command = r->how.argv[0];
-    int bad = hm_program_find(command, r->program, sizeof r->program);
+    int bad = hm_executable_find(command, r->program);
     r->how.program = r->program;
     return bad ? hm_fail(error, bad, "%s: %s", command,
                          bad == ENOENT ? "command not found" : strerror(bad))
@@ -344,7 +333,7 @@ static int run(int argc, char **argv) {
         return say(HM_EXIT_USAGE, &error);
     if (find_library(&r, &error))
         return say(HM_EXIT_FAILED, &error);
-    if (hm_program_takes_preload(r.program, &error)) {
+    if (hm_executable_takes_preload(r.program, &error)) {
         fprintf(stderr, "heapmark record: recorded nothing: %s\n", error.line);
         return HM_EXIT_FAILED;
     }

@@ -2,6 +2,7 @@
 #include "harness/exec/program.h"
 
 #include "harness/exec/words.h"
+#include "harness/machine/executable.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -58,45 +59,7 @@ void hm_programs_free(struct hm_programs *programs) {
     programs->count = 0;
 }
 
-/* @return 0, or why it can not be executed */
-static int check(const char *path) {
-    struct stat st;
-    if (stat(path, &st))
-        return errno == ENOTDIR ? ENOENT : errno;
-    return !S_ISREG(st.st_mode) || access(path, X_OK) ? EACCES : 0;
-}
-
 /* Programs work in folders of their own, so that their paths have to be absolute. */
-static int find_here(const char *name, char path[PATH_MAX]) {
-    char here[PATH_MAX];
-    if (*name == '/')
-        snprintf(here, sizeof here, "/");
-    else if (!getcwd(here, sizeof here))
-        return errno;
-    int length = snprintf(path, PATH_MAX, "%s/%s", *name == '/' ? "" : here, name + (*name == '/'));
-    return length < PATH_MAX ? check(path) : ENAMETOOLONG;
-}
-
-int hm_program_find(const char *name, char path[PATH_MAX]) {
-    const char *folders = getenv("PATH");
-    int bad = ENOENT;
-    if (strchr(name, '/'))
-        return find_here(name, path);
-    for (const char *at = folders ? folders : "/usr/bin:/bin"; *name;) {
-        char whole[2 * PATH_MAX];
-        size_t length = strcspn(at, ":");
-        snprintf(whole, sizeof whole, "%.*s/%s", length ? (int)length : 1, length ? at : ".", name);
-        int here = find_here(whole, path);
-        if (!here)
-            return 0;
-        bad = here == EACCES ? here : bad;
-        if (!at[length])
-            break;
-        at += length + 1;
-    }
-    return bad;
-}
-
 /* The name of the command's file, where it is to stand in ids. */
 static void make_label(const char *command, char out[HM_PROGRAM_NAME]) {
     const char *slash = strrchr(command, '/');
@@ -120,7 +83,7 @@ int hm_programs_take(struct hm_programs *programs, char *const *words, const cha
     struct hm_program *p = hm_programs_add(programs, label ? label : name, error);
     if (!p)
         return EINVAL;
-    int bad = hm_program_find(words[0], p->command.path);
+    int bad = hm_executable_find(words[0], p->command.path);
     if (bad)
         return hm_fail(error, EINVAL, "can not run '%s': %s", words[0],
                        bad == ENOENT && !strchr(words[0], '/') ? "there is none in PATH"

@@ -11,10 +11,6 @@ struct hm_program *hm_programs_add(struct hm_programs *programs, const char *nam
                                    struct hm_error *error);
 void hm_programs_free(struct hm_programs *programs);
 
-/** Find where a program lies: in PATH, unless it has a slash. @return 0 and its absolute path, or ENOENT or
- *  EACCES */
-int hm_program_find(const char *name, char path[PATH_MAX]);
-
 /** Add the one program of a command line. @param label its name; NULL: made of the command's
  *  @return 0, or EINVAL or ENOMEM with a line */
 int hm_programs_take(struct hm_programs *programs, char *const *words, const char *label,

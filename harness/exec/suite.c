@@ -6,6 +6,7 @@
 #include "harness/exec/suite.h"
 
 #include "harness/exec/words.h"
+#include "harness/machine/executable.h"
 #include "harness/plan/spec.h"
 
 #include <errno.h>
@@ -161,7 +162,7 @@ static void say_missing(struct hm_program *p, const struct section *s, const cha
 }
 
 static void find_line(struct hm_program *p, const struct section *s, struct hm_command_line *line) {
-    if (line->words && hm_program_find(line->words[0], line->path))
+    if (line->words && hm_executable_find(line->words[0], line->path))
         say_missing(p, s, line->words[0]);
 }
 
@@ -170,7 +171,7 @@ static void find_needs(struct hm_program *p, const struct section *s) {
     char *copy = s->needs ? strdup(s->needs) : NULL;
     char *rest = copy;
     for (char *word; (word = strsep(&rest, ", \t"));)
-        if (*word && hm_program_find(word, path))
+        if (*word && hm_executable_find(word, path))
             say_missing(p, s, word);
     free(copy);
 }

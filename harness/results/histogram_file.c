@@ -64,7 +64,7 @@ static void take_sample(void *arg, size_t cell, const char *metric, unsigned rou
     (void)reason;
     if (strcmp(status, "ok") != 0)
         s->failed[cell] = true;
-    else if (strcmp(metric, hm_pass_lead(HM_PASS_LATENCY)) == 0 && round < s->plan->rounds)
+    else if (strcmp(metric, hm_pass_lead(s->plan, HM_PASS_LATENCY)) == 0 && round < s->plan->rounds)
         s->whole[cell * s->plan->rounds + round] = true;
 }
 

@@ -1,6 +1,6 @@
 /* Sites by number and name. What a stack's name is, is found once for each stack. */
 #include "harness/trace/groups.h"
-#include "harness/trace/words.h"
+#include "harness/trace/texts.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -22,8 +22,8 @@ struct hm_groups {
     bool with_lines;
     char *skip; /* patterns, each with a NUL behind it; an empty one ends them */
     struct hm_symbols *symbols;
-    struct hm_words names;
-    struct hm_words frames; /* as they are in the names of stacks */
+    struct hm_texts names;
+    struct hm_texts frames; /* as they are in the names of stacks */
     const char **modules;   /* of each of these */
     size_t module_room;
     uint32_t *of_stack; /* site + 1; 0: not found yet */
@@ -113,8 +113,8 @@ static int find_frames(struct hm_groups *g, const struct hm_trace_reader *reader
 /* ---- Names ---- */
 
 static int keep_frame(struct hm_groups *g, const char *name, const struct hm_symbol *symbol) {
-    uint32_t word = hm_words_add(&g->frames, name);
-    if (word == HM_WORD_NONE)
+    uint32_t word = hm_texts_add(&g->frames, name);
+    if (word == HM_TEXT_NONE)
         return ENOMEM;
     if (word >= g->module_room) {
         size_t room = 2 * (size_t)word + 64;
@@ -174,9 +174,9 @@ static int find_by_stack(struct hm_groups *g, const struct hm_trace_reader *read
     if (fclose(out))
         bad = ENOMEM;
     if (!bad)
-        *site = hm_words_add(&g->names, text);
+        *site = hm_texts_add(&g->names, text);
     free(text);
-    return bad || *site == HM_WORD_NONE ? ENOMEM : 0;
+    return bad || *site == HM_TEXT_NONE ? ENOMEM : 0;
 }
 
 static int grow_stacks(struct hm_groups *g, size_t stack) {
@@ -212,8 +212,8 @@ static int find_number(struct hm_groups *g, uint64_t number, uint32_t *site) {
         return 0;
     }
     snprintf(text, sizeof text, "%llu", (unsigned long long)number);
-    *site = hm_words_add(&g->names, text);
-    if (*site == HM_WORD_NONE)
+    *site = hm_texts_add(&g->names, text);
+    if (*site == HM_TEXT_NONE)
         return ENOMEM;
     if (number < SIZES_KNOWN)
         g->of_number[number] = *site + 1;
@@ -230,7 +230,7 @@ int hm_groups_find(struct hm_groups *g, const struct hm_trace_reader *reader,
 }
 
 const char *hm_groups_name(const struct hm_groups *g, uint32_t site) {
-    return hm_words_text(&g->names, site);
+    return hm_texts_text(&g->names, site);
 }
 
 size_t hm_groups_count(const struct hm_groups *g) {
@@ -238,8 +238,8 @@ size_t hm_groups_count(const struct hm_groups *g) {
 }
 
 const char *hm_groups_module(const struct hm_groups *g, const char *frame, size_t length) {
-    uint32_t word = hm_words_find(&g->frames, frame, length);
-    return word == HM_WORD_NONE ? "" : g->modules[word];
+    uint32_t word = hm_texts_find(&g->frames, frame, length);
+    return word == HM_TEXT_NONE ? "" : g->modules[word];
 }
 
 const struct hm_symbols *hm_groups_symbols(const struct hm_groups *g) {
@@ -278,8 +278,8 @@ void hm_groups_close(struct hm_groups *g) {
     if (!g)
         return;
     hm_symbols_close(g->symbols);
-    hm_words_free(&g->names);
-    hm_words_free(&g->frames);
+    hm_texts_free(&g->names);
+    hm_texts_free(&g->frames);
     free(g->modules);
     free(g->of_stack);
     free(g->skip);

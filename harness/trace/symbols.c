@@ -1,7 +1,7 @@
 /* Names out of ELF symbol tables and DWARF, by libdw. Each module has a session of its own there, so that
  * programs that are linked to fixed addresses can not lie in each other's way. */
 #include "harness/trace/symbols.h"
-#include "harness/trace/words.h"
+#include "harness/trace/texts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,9 +43,9 @@ struct place {
 };
 
 struct hm_symbols {
-    struct hm_words texts; /* all that is handed out */
-    struct hm_words module_keys;
-    struct hm_words place_keys;
+    struct hm_texts texts; /* all that is handed out */
+    struct hm_texts module_keys;
+    struct hm_texts place_keys;
     struct module *modules; /* by module_keys, as places by place_keys */
     struct place *places;
     size_t module_room, place_room;
@@ -65,8 +65,8 @@ static void *need_room(void *array, size_t *room, size_t index, size_t size) {
 }
 
 static const char *keep(struct hm_symbols *s, const char *text) {
-    uint32_t word = hm_words_add(&s->texts, text ? text : "");
-    return word == HM_WORD_NONE ? NULL : hm_words_text(&s->texts, word);
+    uint32_t word = hm_texts_add(&s->texts, text ? text : "");
+    return word == HM_TEXT_NONE ? NULL : hm_texts_text(&s->texts, word);
 }
 
 #ifdef HM_HAS_LIBDW
@@ -250,8 +250,8 @@ static size_t look_up(struct hm_symbols *s, struct module *m, uint64_t offset,
 static struct module *module_of(struct hm_symbols *s, const struct hm_trace_frame *frame) {
     char key[4096 + 256];
     snprintf(key, sizeof key, "%s %s", frame->build_id, frame->module);
-    uint32_t word = hm_words_add(&s->module_keys, key);
-    if (word == HM_WORD_NONE)
+    uint32_t word = hm_texts_add(&s->module_keys, key);
+    if (word == HM_TEXT_NONE)
         return NULL;
     struct module *grown = need_room(s->modules, &s->module_room, word, sizeof *grown);
     if (!grown)
@@ -295,8 +295,8 @@ size_t hm_symbols_at(struct hm_symbols *s, const struct hm_trace_frame *frame,
         return 0;
     snprintf(key, sizeof key, "%zx %llx", (size_t)(m - s->modules),
              (unsigned long long)frame->offset);
-    uint32_t word = hm_words_add(&s->place_keys, key);
-    if (word == HM_WORD_NONE)
+    uint32_t word = hm_texts_add(&s->place_keys, key);
+    if (word == HM_TEXT_NONE)
         return 0;
     struct place *grown = need_room(s->places, &s->place_room, word, sizeof *grown);
     if (!grown)
@@ -345,8 +345,8 @@ void hm_symbols_close(struct hm_symbols *s) {
         free(s->places[i].symbols);
     free(s->modules);
     free(s->places);
-    hm_words_free(&s->texts);
-    hm_words_free(&s->module_keys);
-    hm_words_free(&s->place_keys);
+    hm_texts_free(&s->texts);
+    hm_texts_free(&s->module_keys);
+    hm_texts_free(&s->place_keys);
     free(s);
 }

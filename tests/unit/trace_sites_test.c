@@ -1,6 +1,6 @@
 /* Sums by site, against a model that keeps every event and looks at all of them for each question. */
 #include "harness/trace/sites.h"
-#include "harness/trace/words.h"
+#include "harness/trace/texts.h"
 #include "tests/unit/random_trace.h"
 
 #include <setjmp.h>
@@ -193,17 +193,17 @@ static void test_words_are_numbered_once_in_their_order(void **state) {
     enum {
         WORDS = 3000
     };
-    struct hm_words words = {0};
+    struct hm_texts words = {0};
     char text[32];
     for (int round = 0; round < 2; round++)
         for (uint32_t i = 0; i < WORDS; i++) {
             snprintf(text, sizeof text, "%x", i * 2654435761u);
-            assert_int_equal(hm_words_add(&words, text), i);
-            assert_string_equal(hm_words_text(&words, i), text);
+            assert_int_equal(hm_texts_add(&words, text), i);
+            assert_string_equal(hm_texts_text(&words, i), text);
         }
     assert_int_equal(words.count, WORDS);
-    assert_int_equal(hm_words_add(&words, ""), WORDS);
-    hm_words_free(&words);
+    assert_int_equal(hm_texts_add(&words, ""), WORDS);
+    hm_texts_free(&words);
 }
 
 int main(void) {

@@ -1,5 +1,5 @@
 /* The program behind a command, told from its file. */
-#include "harness/trace/program.h"
+#include "harness/machine/executable.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -15,29 +15,40 @@
 
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
-static int try_path(const char *path) {
-    struct stat info;
-    if (stat(path, &info))
-        return errno;
-    return S_ISREG(info.st_mode) && access(path, X_OK) == 0 ? 0 : EACCES;
+/* @return 0, or why it can not be executed */
+static int check(const char *path) {
+    struct stat st;
+    if (stat(path, &st))
+        return errno == ENOTDIR ? ENOENT : errno;
+    return !S_ISREG(st.st_mode) || access(path, X_OK) ? EACCES : 0;
 }
 
-int hm_program_find(const char *command, char *path, size_t size) {
-    const char *all = getenv("PATH");
+static int find_here(const char *name, char path[PATH_MAX]) {
+    char here[PATH_MAX];
+    if (*name == '/')
+        snprintf(here, sizeof here, "/");
+    else if (!getcwd(here, sizeof here))
+        return errno;
+    int length = snprintf(path, PATH_MAX, "%s/%s", *name == '/' ? "" : here, name + (*name == '/'));
+    return length < PATH_MAX ? check(path) : ENAMETOOLONG;
+}
+
+int hm_executable_find(const char *name, char path[PATH_MAX]) {
+    const char *folders = getenv("PATH");
     int bad = ENOENT;
-    if (strchr(command, '/')) {
-        snprintf(path, size, "%s", command);
-        return try_path(path);
-    }
-    for (const char *at = all ? all : "/bin:/usr/bin"; *command && bad; at += *at == ':') {
+    if (strchr(name, '/'))
+        return find_here(name, path);
+    for (const char *at = folders ? folders : "/usr/bin:/bin"; *name;) {
+        char whole[2 * PATH_MAX];
         size_t length = strcspn(at, ":");
-        snprintf(path, size, "%.*s%s%s", (int)length, at, length ? "/" : "", command);
-        int here = try_path(path);
-        if (!here || here == EACCES)
-            bad = here;
-        at += length;
-        if (!*at)
+        snprintf(whole, sizeof whole, "%.*s/%s", length ? (int)length : 1, length ? at : ".", name);
+        int here = find_here(whole, path);
+        if (!here)
+            return 0;
+        bad = here == EACCES ? here : bad;
+        if (!at[length])
             break;
+        at += length + 1;
     }
     return bad;
 }
@@ -70,7 +81,7 @@ static int judge(int fd, const char *path, struct hm_error *error) {
     return 0;
 }
 
-int hm_program_takes_preload(const char *path, struct hm_error *error) {
+int hm_executable_takes_preload(const char *path, struct hm_error *error) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     int bad = fd < 0 ? 0 : judge(fd, path, error); /* one that can not be read may still run */
     if (fd >= 0)

@@ -1,5 +1,5 @@
 /* Texts by number: an array, and a table of open addressing over it that is never more than half full. */
-#include "harness/trace/words.h"
+#include "harness/trace/texts.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -18,16 +18,16 @@ static bool is_text(const char *kept, const char *text, size_t length) {
 }
 
 /* The slot where a text is, or where it would be. */
-static uint32_t *slot_of(const struct hm_words *words, const char *text, size_t length) {
+static uint32_t *slot_of(const struct hm_texts *words, const char *text, size_t length) {
     size_t mask = words->slot_count - 1;
     size_t at = hash_of(text, length) & mask;
-    while (words->slots[at] != HM_WORD_NONE &&
+    while (words->slots[at] != HM_TEXT_NONE &&
            !is_text(words->texts[words->slots[at]], text, length))
         at = (at + 1) & mask;
     return &words->slots[at];
 }
 
-static int grow(struct hm_words *words) {
+static int grow(struct hm_texts *words) {
     size_t room = words->room ? 2 * words->room : 64;
     char **texts = reallocarray(words->texts, room, sizeof *texts);
     if (!texts)
@@ -46,30 +46,30 @@ static int grow(struct hm_words *words) {
     return 0;
 }
 
-uint32_t hm_words_add(struct hm_words *words, const char *text) {
+uint32_t hm_texts_add(struct hm_texts *words, const char *text) {
     if (words->count == words->room && grow(words))
-        return HM_WORD_NONE;
+        return HM_TEXT_NONE;
     uint32_t *slot = slot_of(words, text, strlen(text));
-    if (*slot != HM_WORD_NONE)
+    if (*slot != HM_TEXT_NONE)
         return *slot;
     char *copy = strdup(text);
-    if (!copy || words->count == HM_WORD_NONE) {
+    if (!copy || words->count == HM_TEXT_NONE) {
         free(copy);
-        return HM_WORD_NONE;
+        return HM_TEXT_NONE;
     }
     words->texts[words->count] = copy;
     *slot = (uint32_t)words->count++;
     return *slot;
 }
 
-uint32_t hm_words_find(const struct hm_words *words, const char *text, size_t length) {
-    return words->slot_count ? *slot_of(words, text, length) : HM_WORD_NONE;
+uint32_t hm_texts_find(const struct hm_texts *words, const char *text, size_t length) {
+    return words->slot_count ? *slot_of(words, text, length) : HM_TEXT_NONE;
 }
 
-void hm_words_free(struct hm_words *words) {
+void hm_texts_free(struct hm_texts *words) {
     for (size_t i = 0; i < words->count; i++)
         free(words->texts[i]);
     free(words->texts);
     free(words->slots);
-    *words = (struct hm_words){0};
+    *words = (struct hm_texts){0};
 }
