@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # check-includes finds each kind of forbidden include, and nothing in the tree as it is.
+# labels: plain
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 check=$source_dir/scripts/check-includes

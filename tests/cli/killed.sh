@@ -41,7 +41,7 @@ gone() {
     ! alive
 }
 
-start o 8
+start o 4
 kill -KILL $!
 wait $! 2>/dev/null
 until_true 5 gone || fail "processes are left behind after SIGKILL"
@@ -52,7 +52,7 @@ cp o/samples.csv kept.csv
 expect_column kept.csv status ok
 
 # What was missing is measured, what was there stays, and nothing is there twice.
-run ./copy run "${matrix[@]}" --rounds 8 --resume o
+run ./copy run "${matrix[@]}" --rounds 4 --resume o
 expect_exit 0
 head -n "$(wc -l <kept.csv)" o/samples.csv | cmp -s - kept.csv || fail "rows changed on the way"
 for name in cell round metric thread; do # shellcheck disable=SC2094
@@ -60,7 +60,7 @@ for name in cell round metric thread; do # shellcheck disable=SC2094
 done
 paste -d ' ' metric thread cell round | grep '^time_ns -1 ' >measured
 [[ -z $(sort measured | uniq -d) ]] || fail "measured twice: $(sort measured | uniq -d | head -n 1)"
-[[ $(wc -l <measured) -eq $((8 * $(sort -u cell | wc -l))) ]] || fail "a round is not complete"
+[[ $(wc -l <measured) -eq $((4 * $(sort -u cell | wc -l))) ]] || fail "a round is not complete"
 
 for signal in INT TERM; do
     [[ $signal == INT ]] && expected=130 || expected=143

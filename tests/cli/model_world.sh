@@ -2,6 +2,7 @@
 # The model of stopping the world holds, and each weakening of it is found out.
 #
 # Skipped where spin or a C compiler is missing.
+# labels: plain
 set -u
 
 model=$(cd "$(dirname "$0")/../model" && pwd)/world.pml

@@ -30,14 +30,14 @@ run "$tree/scripts/check-includes"
 expect_exit 0
 
 cd tree || exit 1
-run cmake --preset release -DBUILD_TESTING=OFF -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
+run cmake --preset debug -DBUILD_TESTING=OFF -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
 expect_exit 0
 command_line="build of the tree with new parts"
-timeout 500 cmake --build --preset release >"$out" 2>"$err"
+timeout 500 cmake --build --preset debug >"$out" 2>"$err"
 status=$?
 expect_exit 0
 cd "$work" || exit 1
-hm=$tree/build/release/heapmark
+hm=$tree/build/debug/heapmark
 
 for kind in allocators collectors workloads figures; do
     heapmark list "$kind"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # scripts/workloads-similar, on made-up times of which the answer is known.
+# labels: plain
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # times WORKLOAD THREADS TIME..: the rows of five allocators, of the baseline's copy and of a floor.
