@@ -1,7 +1,7 @@
 /* What the heap holds from the system beyond the live bytes: for workloads whose figure that is.
  *
  * Vocabulary
- *   resident  bytes of the process that are in memory, without the harness's scratch.
+ *   resident  bytes of the process that are in memory and of no file, without the harness's scratch.
  *   base      the lowest resident bytes that a thread of the cell saw before it filled its heap.
  *   live      bytes that all threads of the cell hold, as requested.
  *   dead      resident bytes since the base that are not live: kept for reuse, lost to fragments and
@@ -25,9 +25,15 @@ struct hm_footprint {
     int64_t live;
 };
 
-/* The number behind `word` in a file of /proc. @return UINT64_MAX when it is not there */
-static inline uint64_t hm_footprint_read_(const char *path, const char *word) {
-    char text[1024];
+/* The number behind `word`, 0 where it is not there. */
+static inline uint64_t hm_footprint_number_(const char *text, const char *word) {
+    const char *found = strstr(text, word);
+    return found ? strtoull(found + strlen(word), NULL, 10) : 0;
+}
+
+/* @return bytes that a file of /proc has behind two words, in KiB; UINT64_MAX when there is no file */
+static inline uint64_t hm_footprint_read_(const char *path, const char *one, const char *other) {
+    char text[2048];
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return UINT64_MAX;
@@ -36,18 +42,18 @@ static inline uint64_t hm_footprint_read_(const char *path, const char *word) {
     if (used <= 0)
         return UINT64_MAX;
     text[used] = '\0';
-    const char *found = strstr(text, word);
-    return found ? strtoull(found + strlen(word), NULL, 10) : UINT64_MAX;
+    return 1024 * (hm_footprint_number_(text, one) + hm_footprint_number_(text, other));
 }
 
-/** Resident bytes of the process, without scratch. The kernel walks the page tables for an exact
- *  count; where it does not offer that, its running count may lag by some tens of pages.
+/** Resident bytes of the process that are of no file, without scratch: code comes as it is called for,
+ *  16 pages at a time, and is no heap's. The kernel walks the page tables for an exact count; where it
+ *  does not offer that, its running count may lag by some tens of pages.
  *  @return UINT64_MAX when the kernel does not tell */
 static inline uint64_t hm_footprint_resident(void) {
-    uint64_t kib = hm_footprint_read_("/proc/self/smaps_rollup", "Rss:");
-    if (kib == UINT64_MAX)
-        kib = hm_footprint_read_("/proc/self/status", "VmRSS:");
-    return kib == UINT64_MAX ? UINT64_MAX : 1024 * kib - hm_scratch_bytes();
+    uint64_t bytes = hm_footprint_read_("/proc/self/smaps_rollup", "\nAnonymous:", "\nPss_Shmem:");
+    if (bytes == UINT64_MAX)
+        bytes = hm_footprint_read_("/proc/self/status", "\nRssAnon:", "\nRssShmem:");
+    return bytes == UINT64_MAX ? UINT64_MAX : bytes - hm_scratch_bytes();
 }
 
 /** At the end of a thread's set-up of its scratch, before its first allocation. */

@@ -8,12 +8,13 @@
 #include "harness/cell/gbench.h"
 #include "harness/cell/latency.h"
 #include "harness/cell/proof.h"
+#include "harness/cell/space.h"
 #include "harness/machine/proc.h"
 
 #include <math.h>
+#include <string.h>
 
 enum {
-    CHUNKS = 100, /* points of a space pass */
     CALIBRATION_NS =
         1000000000, /* with what is prepared off the clock, give or take one doubling */
 };
@@ -104,76 +105,21 @@ static void time_pass(struct hm_engine *engine, const struct hm_cell_config *con
                        (double)config->units * (double)hm_engine_ops_per_unit(engine));
 }
 
-/* What was highest at any of the points. */
-struct peaks {
-    uint64_t live;
-    uint64_t footprint;
-};
-
-static void tell_point(const char *metric, uint64_t t, uint64_t value) {
-    hm_tell("point %s -1 %llu %llu", metric, (unsigned long long)t, (unsigned long long)value);
-}
-
-/* Nothing runs meanwhile. */
-static void look(struct hm_engine *engine, struct peaks *peaks) {
-    uint64_t t = hm_engine_now_ns() - hm_engine_began_ns(engine);
-    uint64_t live = hm_engine_live_bytes(engine);
-    uint64_t footprint = hm_engine_footprint_bytes(engine);
-    uint64_t garbage = hm_engine_garbage_objects(engine);
-    if (footprint == UINT64_MAX)
-        hm_tell_failure("invalid", "the kernel does not tell the resident memory");
-    if (garbage != UINT64_MAX)
-        tell_point("garbage_objects", t, garbage);
-    if (live != UINT64_MAX)
-        tell_point("live_bytes", t, live);
-    tell_point("footprint_bytes", t, footprint);
-    peaks->live = live > peaks->live ? live : peaks->live;
-    peaks->footprint = footprint > peaks->footprint ? footprint : peaks->footprint;
-}
-
-/* The same work in chunks, with a look at the heap between two of them. */
-static void run_chunks(struct hm_engine *engine, uint64_t units, struct peaks *peaks) {
-    uint64_t asked = 0;
-    uint64_t chunks = units < CHUNKS ? units : CHUNKS;
-    look(engine, peaks);
-    for (uint64_t i = 0; i < chunks; i++) {
-        uint64_t more = units * (i + 1) / chunks - asked;
-        asked += more;
-        hm_engine_run(engine, more);
-        hm_engine_check_done(engine, asked);
-        look(engine, peaks);
-    }
-}
-
-/* The first unit in parts, on a heap that nothing was done with before; then the others. */
-static void run_parts(struct hm_engine *engine, uint64_t units, struct peaks *peaks) {
-    hm_engine_prepare(engine);
-    look(engine, peaks);
-    for (unsigned i = 0; i < CHUNKS; i++) {
-        hm_engine_run_part(engine, i, CHUNKS);
-        look(engine, peaks);
-    }
-    hm_engine_run(engine, units - 1);
-    hm_engine_check_done(engine, units);
-}
-
-static void space_pass(struct hm_engine *engine, const struct hm_cell_config *config) {
-    struct peaks peaks = {0, 0};
-    bool knows_live = hm_engine_live_bytes(engine) != UINT64_MAX;
-    hm_engine_warm_up(engine);
-    if (hm_engine_cuts_units(engine))
-        run_parts(engine, config->units, &peaks);
-    else
-        run_chunks(engine, config->units, &peaks);
-    if (knows_live)
-        tell_value("live_bytes", -1, (double)peaks.live);
-    tell_value("footprint_bytes", -1, (double)peaks.footprint);
-}
-
 /* What the harness puts between the workload and the allocator, in passes that are not of time. */
-static void put_layers_on(struct hm_cell_config *config) {
-    if (config->pass == HM_PASS_LATENCY && hm_latency_put_on(&config->allocator))
-        hm_tell_failure("invalid", "%s has as many parts as there can be", config->allocator.text);
+static void put_layer_on(struct hm_cell_config *config) {
+    struct hm_allocator_spec *spec = &config->allocator;
+    const struct hm_allocator *layer = config->pass == HM_PASS_LATENCY ? &hm_latency_layer
+                                       : config->pass == HM_PASS_SPACE ? &hm_space_layer
+                                                                       : NULL;
+    if (!layer)
+        return;
+    if (spec->count >= HM_SPEC_LAYERS)
+        hm_tell_failure("invalid", "%s has as many parts as there can be", spec->text);
+    memmove(spec->parts + 1, spec->parts, spec->count * sizeof *spec->parts);
+    memmove(spec->params + 1, spec->params, spec->count * sizeof *spec->params);
+    spec->parts[0] = layer;
+    spec->params[0] = (struct hm_params){0};
+    spec->count++;
 }
 
 int hm_cell_child(struct hm_cell_config *config) {
@@ -182,7 +128,7 @@ int hm_cell_child(struct hm_cell_config *config) {
     if (hm_proof_check(config->library, path, sizeof path, &error))
         hm_tell_failure("wrong-allocator", "%s", error.line);
     hm_tell("proof %s", path);
-    put_layers_on(config);
+    put_layer_on(config);
     struct hm_engine *engine = hm_engine_start(config);
     if (config->pass == HM_PASS_CALIBRATE)
         calibrate(engine, config->units);
@@ -191,11 +137,13 @@ int hm_cell_child(struct hm_cell_config *config) {
     else if (config->pass == HM_PASS_LATENCY)
         hm_latency_pass(engine, config);
     else
-        space_pass(engine, config);
+        hm_space_pass(engine, config);
     if (config->pass == HM_PASS_TIME || config->pass == HM_PASS_SPACE)
         hm_tell_figures(config->workload.part, hm_engine_measure(engine), config->threads);
     hm_tell("checksum %016llx", (unsigned long long)hm_engine_checksum(engine));
     hm_engine_verify(engine);
+    if (config->pass == HM_PASS_SPACE)
+        hm_space_idle(engine, config);
     hm_engine_finish(engine);
     hm_tell("end %s", config->nonce);
     hm_tell_flush();

@@ -8,6 +8,7 @@
 #include "harness/cell/memory.h"
 #include "harness/machine/pin.h"
 #include "harness/machine/proc.h"
+#include "workloads/footprint.h"
 #include "workloads/scratch.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ struct hm_engine {
     uint64_t began_ns;
     uint64_t timed_ns; /* of all runs since then */
     hm_engine_watch_fn *watch;
+    bool torn_down;
     unsigned count;
     struct worker *workers;
     int *process_pins;         /* where the workload's processes are, as they read it back */
@@ -270,7 +272,7 @@ static void step_close(struct worker *w) {
 
 /* A memory of which only the base is open would lack layers: all or nothing. */
 static void open_memory(struct hm_engine *e) {
-    e->base_resident = hm_proc_resident_bytes() - hm_scratch_bytes();
+    e->base_resident = hm_footprint_resident();
     const struct hm_workload *part = e->config->workload.part;
     unsigned own =
         part->own_threads ? part->own_threads(e->config->workload.params.values, e->count) : 0;
@@ -505,10 +507,17 @@ static void tell_collectors(const struct hm_engine *e) {
     hm_tell_collectors(&sum);
 }
 
-void hm_engine_finish(struct hm_engine *engine) {
+void hm_engine_tear_down(struct hm_engine *engine) {
+    if (engine->torn_down)
+        return;
     for (unsigned i = 0; i < engine->count; i++)
         engine->workers[i].pauses.recording = false;
     do_step(engine, step_tear_down);
+    engine->torn_down = true;
+}
+
+void hm_engine_finish(struct hm_engine *engine) {
+    hm_engine_tear_down(engine);
     do_step(engine, step_close);
     engine->step = NULL;
     pthread_barrier_wait(&engine->barrier);
@@ -564,10 +573,9 @@ uint64_t hm_engine_garbage_objects(const struct hm_engine *engine) {
 }
 
 uint64_t hm_engine_footprint_bytes(const struct hm_engine *engine) {
-    uint64_t resident = hm_proc_resident_bytes();
-    if (resident == UINT64_MAX)
+    uint64_t now = hm_footprint_resident();
+    if (now == UINT64_MAX || engine->base_resident == UINT64_MAX)
         return UINT64_MAX;
-    uint64_t now = resident - hm_scratch_bytes();
     return now > engine->base_resident ? now - engine->base_resident : 0;
 }
 

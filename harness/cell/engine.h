@@ -52,6 +52,9 @@ const double *hm_engine_measure(struct hm_engine *engine);
 /** All threads: let the workload verify its heap; a failure ends the process with "invalid". */
 void hm_engine_verify(struct hm_engine *engine);
 
+/** All threads: tear the workload down, if that was not done yet. */
+void hm_engine_tear_down(struct hm_engine *engine);
+
 /** All threads: tear down, close the collectors; then the heap. Frees the engine. Tells what the
  *  collectors counted. */
 void hm_engine_finish(struct hm_engine *engine);

@@ -6,7 +6,6 @@
 #include "harness/cell/ticks.h"
 #include "workloads/scratch.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -19,17 +18,6 @@ static const double shares[HM_LATENCY_QUANTILES - 1] = {0.5, 0.9, 0.99, 0.999, 0
 
 /* The counter may drift so far from the clock over the pass: the histogram's error is as large. */
 static const double most_drift = 0.01;
-
-int hm_latency_put_on(struct hm_allocator_spec *spec) {
-    if (spec->count >= HM_SPEC_LAYERS)
-        return E2BIG;
-    memmove(spec->parts + 1, spec->parts, spec->count * sizeof *spec->parts);
-    memmove(spec->params + 1, spec->params, spec->count * sizeof *spec->params);
-    spec->parts[0] = &hm_latency_layer;
-    spec->params[0] = (struct hm_params){0};
-    spec->count++;
-    return 0;
-}
 
 static void tell_value(const char *metric, double value) {
     if (isfinite(value))

@@ -42,9 +42,6 @@ extern const char *const hm_latency_quantile_names[HM_LATENCY_QUANTILES];
 /** The layer. One heap at a time in a process. */
 extern const struct hm_allocator hm_latency_layer;
 
-/** The allocator's spec with the layer on top. @return 0, or E2BIG: it has as many parts as it can */
-int hm_latency_put_on(struct hm_allocator_spec *spec);
-
 /** Warm up, do the units and tell all that was found. */
 void hm_latency_pass(struct hm_engine *engine, const struct hm_cell_config *config);
 

@@ -192,20 +192,28 @@ static int add_matrix(struct hm_builder *b, const struct hm_matrix *m) {
     return bad;
 }
 
+/* @return whether it is one; `idle` is space, too */
+static bool set_metric(struct hm_plan *plan, const char *item) {
+    bool idle = strcmp(item, "idle") == 0;
+    bool *pass = strcmp(item, "time") == 0            ? &plan->time_pass
+                 : strcmp(item, "space") == 0 || idle ? &plan->space_pass
+                 : strcmp(item, "latency") == 0       ? &plan->latency_pass
+                                                      : NULL;
+    if (!pass)
+        return false;
+    *pass = true;
+    if (idle)
+        plan->idle_s = strcmp(plan->mode, "rigorous") == 0 ? 10 : 1;
+    return true;
+}
+
 static int set_metrics(struct hm_builder *b, const char *text) {
     char *copy = strdup(text ? text : "time,space");
     int bad = copy ? 0 : hm_build_out_of_memory(b);
-    for (char *rest = copy, *item; !bad && (item = strsep(&rest, ","));) {
-        if (strcmp(item, "time") == 0)
-            b->plan->time_pass = true;
-        else if (strcmp(item, "space") == 0)
-            b->plan->space_pass = true;
-        else if (strcmp(item, "latency") == 0)
-            b->plan->latency_pass = true;
-        else
-            bad = hm_fail(b->error, EINVAL, "metrics=%s: '%s' is none of time, space, latency",
-                          text, item);
-    }
+    for (char *rest = copy, *item; !bad && (item = strsep(&rest, ","));)
+        if (!set_metric(b->plan, item))
+            bad = hm_fail(b->error, EINVAL,
+                          "metrics=%s: '%s' is none of time, space, idle, latency", text, item);
     free(copy);
     return bad;
 }
@@ -330,5 +338,10 @@ size_t hm_plan_processes(const struct hm_plan *plan) {
 }
 
 double hm_plan_seconds(const struct hm_plan *plan) {
-    return (double)hm_plan_processes(plan) * (warmup_s + plan->target_s + overhead_s);
+    double seconds = (double)hm_plan_processes(plan) * (warmup_s + plan->target_s + overhead_s);
+    for (size_t i = 0; i < plan->cell_count; i++)
+        if (!plan->cells[i].skip[0])
+            seconds +=
+                (double)plan->idle_s * hm_group_rounds(plan, plan->cells[i].group, HM_PASS_SPACE);
+    return seconds;
 }

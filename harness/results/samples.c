@@ -131,10 +131,12 @@ static void put_row(FILE *out, const struct hm_samples *s, const struct row *row
     fprintf(out, ",%s\n", row->place->started_utc);
 }
 
-/* A workload's figures are known in both passes; the time pass is the one that counts. */
+/* A workload's figures are known in both passes; the time pass is the one that counts, and the only one
+ * for what is a time. */
 static bool is_told(const struct hm_samples *s, enum hm_pass pass, const char *name) {
     const struct hm_metric *metric = hm_metric_find(name);
-    return metric && !(hm_metric_is_figure(metric) && pass == HM_PASS_SPACE && s->plan->time_pass);
+    return metric && !(hm_metric_is_figure(metric) && pass == HM_PASS_SPACE &&
+                       (s->plan->time_pass || strncmp(metric->unit, "ns", 2) == 0));
 }
 
 static void put_process(FILE *out, const struct hm_samples *s, const struct hm_sample_place *place,

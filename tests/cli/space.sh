@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# The space pass: blocks of a known size are told exactly, a unit that is longer than the run is looked into,
+# and what is freed is found given back.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# measure ALLOCATOR WORKLOAD UNITS OPTION..: what one process of the pass reports, in $report.
+report=$work/.report
+measure() {
+    heapmark cell --pass=space --allocator="$1" --workload="$2" --units="$3" --warmup=2 --cpus=-1 \
+        --nonce=n "${@:4}" 3>"$report"
+    grep -qx 'end n' "$report" || fail "the process did not come to its end"
+}
+
+# expect_value METRIC CONDITION: of awk, on x.
+expect_value() {
+    local x
+    x=$(awk -v m="$1" '$1 == "value" && $2 == m { print $4 }' "$report")
+    awk -v x="$x" "BEGIN { exit !(x != \"\" && ($2)) }" || fail "$1 is '$x', not $2"
+}
+
+points() {
+    awk -v m="$1" '$1 == "point" && $2 == m { print $5 }' "$report"
+}
+
+# 1000 blocks of 72 bytes, whatever the allocator makes of them.
+for allocator in system first-fit:align=16 pool; do
+    measure "$allocator" churn:live=1000:min=72:max=72 5000
+    expect_value live_bytes "x == 72000"
+    [[ $(points live_bytes | sort -u) == 72000 ]] || fail "live bytes over time: $(points live_bytes)"
+    [[ $(points footprint_bytes | wc -l) -eq 102 ]] || fail "not 102 points of the footprint"
+    expect_value footprint_over_live_end "x >= 1"
+    expect_value blowup_after_peak "x >= 1"
+done
+measure first-fit:align=16 churn:live=1000:min=72:max=72 5000
+expect_value internal_fragmentation "x == 80 / 72 || x == 1"
+
+# A wave of burst rises and falls within one unit: between two units nothing of it is seen.
+measure system burst:gap=0:count=10000:min=100:max=100:keep=0 3
+[[ $(points live_bytes | wc -l) -gt 150 ]] || fail "$(points live_bytes | wc -l) points of live bytes"
+expect_value live_bytes "x == 1000000"
+awk '$1 == "point" && t > $4 { exit 1 } $1 == "point" { t = $4 }' "$report" ||
+    fail "a point is before the one before it"
+
+# Large blocks go back as they are freed.
+measure system large:live=4:min=4M:max=4M 20 --idle=1
+expect_value returned_0s_bytes "x > 2 * 4194304"
+expect_value returned_1s_bytes "x > 2 * 4194304"
+expect "ten seconds" bash -c "! grep -q returned_10s '$report'"
+
+heapmark run -a system -w churn --metrics idle --rounds 3 --rigorous --dry-run
+expect_exit 0
+expect_out "16 processes, about 1[0-9][0-9] s"
