@@ -204,7 +204,7 @@ static void tell_returned(unsigned after_s) {
     char metric[32];
     uint64_t before = space.last.footprint;
     snprintf(metric, sizeof metric, "returned_%us_bytes", after_s);
-    tell_point("footprint_bytes", &p, p.footprint);
+    tell_point("idle_footprint_bytes", &p, p.footprint);
     tell_value(metric, p.footprint < before ? (double)(before - p.footprint) : 0);
 }
 

@@ -72,3 +72,14 @@ for list in latencies time,,space latency,time,x; do
     heapmark run -a system -w churn --metrics $list -o bad
     expect_refusal "metrics=$list" "none of time, space, idle, latency"
 done
+
+# The figure has the delayed calls where they are, and says when there are none.
+heapmark plot o --figure latency
+expect_exit 0
+expect_in o/plots/latency.svg "malloc, churn, 1 thread" "free, churn, 1 thread" ">99 %<" ">100 µs<"
+heapmark plot o --figure latency --format term
+expect_exit 0
+expect_out "free, churn, 1 thread: by percentile" "100 us"
+sed -i /latency_time_ns/d o/stats.csv
+heapmark plot o --figure latency
+expect_err "no latencies"

@@ -44,6 +44,7 @@ awk '$1 == "point" && t > $4 { exit 1 } $1 == "point" { t = $4 }' "$report" ||
 # Large blocks go back as they are freed.
 measure system large:live=4:min=4M:max=4M 20 --idle=1
 expect_value returned_0s_bytes "x > 2 * 4194304"
+[[ $(points idle_footprint_bytes | wc -l) -eq 2 ]] || fail "not two points of the idle process"
 expect_value returned_1s_bytes "x > 2 * 4194304"
 expect "ten seconds" bash -c "! grep -q returned_10s '$report'"
 
