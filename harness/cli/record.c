@@ -5,6 +5,7 @@
 #include "harness/machine/preload.h"
 #include "harness/plan/registry.h"
 #include "harness/trace/convert.h"
+#include "harness/trace/record_objects.h"
 #include "harness/trace/recording.h"
 
 #include <errno.h>
@@ -18,7 +19,9 @@
 
 static const char usage[] =
     "usage: heapmark record [-o FILE] [--stacks[=N]] [--times] [--children all|none]\n"
-    "                       [--spool DIR] [--quiet] [--] COMMAND [ARGUMENT..]\n\n"
+    "                       [--spool DIR] [--quiet] [--] COMMAND [ARGUMENT..]\n"
+    "       heapmark record --objects [-o FILE] [--at WHEN] [--quiet] [--]\n"
+    "                       PYTHON [OPTIONS] PROGRAM [ARGUMENT..]\n\n"
     "Runs a command and writes down every heap call that it makes. Its input and\n"
     "output are its own. Processes that it starts have traces of their own.\n\n"
     "  -o FILE          the command's trace (default: PROGRAM.hmtrace in this folder);\n"
@@ -31,12 +34,21 @@ static const char usage[] =
     "  --spool DIR      for the raw recording, 16 bytes a call, while the command runs\n"
     "                   (default: TMPDIR, or /tmp)\n"
     "  --quiet          no table of what was recorded, on stderr\n\n"
+    "With --objects first, it is a Python program's object graph that is recorded:\n"
+    "what the cyclic collector sees, and what that refers to. -w snapshot:file=FILE\n"
+    "makes it the live heap of any collector.\n\n"
+    "  -o FILE          default PROGRAM.hmobjects; must not exist\n"
+    "  --at WHEN        exit (default): at the program's end, its globals still there;\n"
+    "                   call: when it calls heapmark_objects.snapshot();\n"
+    "                   collection=N: after its collector has run N times;\n"
+    "                   signal=USR1: when that signal comes\n\n"
     "Exit status: the command's own; 128 and the signal's number when a signal ended\n"
     "it; 127 it was not found, 126 it could not be run; 1 the recording failed; 2\n"
     "wrong usage.\n\n"
     "examples:\n"
     "  heapmark record sort words.txt\n"
-    "  heapmark record -o build.hmtrace --children all -- make\n";
+    "  heapmark record -o build.hmtrace --children all -- make\n"
+    "  heapmark record --objects -- python3 job.py --small\n";
 
 enum {
     FRAMES_DEFAULT = 16,
@@ -323,6 +335,8 @@ static int find_program(struct record *r, struct hm_error *error) {
 static int run(int argc, char **argv) {
     struct record r = {.how = {.frames = 0}};
     struct hm_error error = {""};
+    if (argc > 1 && strcmp(argv[1], "--objects") == 0)
+        return hm_record_objects(argc, argv);
     if (parse(&r, argc, argv, &error))
         return say(HM_EXIT_USAGE, &error);
     int bad = find_program(&r, &error);
