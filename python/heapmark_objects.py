@@ -205,9 +205,10 @@ def observe():
 class Recorder:
     """Writes one snapshot, when it is asked for the first time."""
 
-    def __init__(self, path, command):
+    def __init__(self, path, command, moment):
         self.path = path
         self.command = command
+        self.moment = moment
         self.done = False
 
     def snapshot(self, may_collect=True):
@@ -259,7 +260,7 @@ def tell(line):
 
 def snapshot():
     """Record now, if this program is being recorded with --at call."""
-    if recorder:
+    if recorder and recorder.moment == "call":
         recorder.snapshot()
 
 
@@ -283,7 +284,7 @@ def on_signal(name):
     number = getattr(signal, name if name.startswith("SIG") else f"SIG{name}", None)
     if not isinstance(number, signal.Signals):
         refuse(f"--at signal={name}: there is no such signal")
-    signal.signal(number, lambda _number, _frame: snapshot())
+    signal.signal(number, lambda _number, _frame: recorder.snapshot())
     say(f"waiting for {number.name} in process {os.getpid()}")
 
 
@@ -342,7 +343,8 @@ def main(arguments):
     global recorder  # pylint: disable=global-statement
     path, moment, rest = parse(arguments)
     code = load(rest[0])
-    recorder = Recorder(os.path.abspath(path or os.path.basename(rest[0]) + ".hmobjects"), " ".join(rest))
+    path = os.path.abspath(path or os.path.basename(rest[0]) + ".hmobjects")
+    recorder = Recorder(path, " ".join(rest), moment)
     at_end = prepare(moment)
     sys.modules["heapmark_objects"] = sys.modules["__main__"]
     main_module = types.ModuleType("__main__")
