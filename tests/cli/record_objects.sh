@@ -104,6 +104,9 @@ for moment in call collection=2 signal=USR2; do
     expect_exit 0
     expect "nothing of it at $moment" json moments.hmobjects "n['list']['containers'] > 100"
 done
+heapmark record --objects -o gone.hmobjects -- $python moments.py
+expect_exit 0
+expect "what is gone is there" json gone.hmobjects "n.get('list', {'containers': 0})['containers'] < 100"
 
 # As the live heap of collectors.
 snapshot=snapshot:file=known.hmobjects
