@@ -89,7 +89,7 @@ void hm_latency_pass(struct hm_engine *engine, const struct hm_cell_config *conf
     hm_engine_watch(engine, NULL);
     hm_engine_check_done(engine, config->units);
     tell_clock();
-    double ops = (double)config->units * (double)hm_engine_ops_per_unit(engine);
+    double ops = (double)hm_engine_ops(engine, config->units) / config->threads;
     const struct hm_latency_record *record = hm_latency_merge();
     struct hm_histogram *sum = hm_scratch(sizeof *sum);
     if (!record || !sum)
