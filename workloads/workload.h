@@ -134,8 +134,9 @@ struct hm_workload {
      *  EINVAL: the parameters do not fit each other) */
     int (*setup)(struct hm_run *run);
     /** Untimed, before each unit, which run() is then asked for by itself: make what the unit takes
-     *  away, so that only the taking away is measured. May be called twice for one unit. NULL: units
-     *  are run many at a time, and nothing is left out.
+     *  away, so that only the taking away is measured. All threads have done it before one runs, and
+     *  none does it before all have run. May be called twice for one unit. NULL: units are run many at a
+     *  time, and nothing is left out.
      *  @return 0 or ENOMEM, and the heap is still consistent */
     int (*prepare)(struct hm_run *run);
     /** Timed and hot. Do `units` units, continuing where the last call ended.

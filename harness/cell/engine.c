@@ -191,15 +191,11 @@ static void step_prepare(struct worker *w) {
         fail(w, bad == ENOMEM ? "oom" : "invalid", "the preparation of a unit", bad);
 }
 
-/* @return whether all units were done */
-static bool warm_up(struct worker *w, uint64_t units) {
-    const struct hm_workload *workload = w->engine->workload;
-    if (!workload->prepare)
-        return workload->run(&w->run, units) == units;
-    for (uint64_t i = 0; i < units; i++)
-        if (workload->prepare(&w->run) || workload->run(&w->run, 1) < 1)
-            return false;
-    return true;
+static void warm_up(struct worker *w, uint64_t units) {
+    begin_turn(w);
+    if (w->engine->workload->run(&w->run, units) < units)
+        fail_in_work(w, "oom", "memory ran out while warming up", 0);
+    end_turn(w);
 }
 
 static void step_warm_up(struct worker *w) {
@@ -207,12 +203,12 @@ static void step_warm_up(struct worker *w) {
     uint64_t until = hm_engine_now_ns() + c->spin_ns;
     while (c->spin_ns && hm_engine_now_ns() < until)
         ;
-    begin_turn(w);
-    bool is_fresh = c->pass == HM_PASS_SPACE && w->engine->workload->run_part;
-    if (c->warmup_units && !is_fresh && !warm_up(w, c->warmup_units))
-        fail_in_work(w, "oom", "memory ran out while warming up", 0);
-    end_turn(w);
-    w->run.checksum = 0;
+    if (c->warmup_units && !w->engine->workload->prepare)
+        warm_up(w, c->warmup_units);
+}
+
+static void step_warm_up_unit(struct worker *w) {
+    warm_up(w, 1);
 }
 
 static void step_run(struct worker *w) {
@@ -372,11 +368,24 @@ struct hm_engine *hm_engine_start(const struct hm_cell_config *config) {
     return e;
 }
 
+/* What is cut into parts is looked at on a fresh heap. */
+static void warm_up_prepared(struct hm_engine *e) {
+    bool is_fresh = e->config->pass == HM_PASS_SPACE && e->workload->run_part;
+    for (uint64_t i = 0; !is_fresh && i < e->config->warmup_units; i++) {
+        do_step(e, step_prepare);
+        do_step(e, step_warm_up_unit);
+    }
+}
+
 void hm_engine_warm_up(struct hm_engine *engine) {
     do_step(engine, step_warm_up);
+    if (engine->workload->prepare)
+        warm_up_prepared(engine);
     hm_engine_measure(engine);
-    for (unsigned i = 0; i < engine->count; i++)
+    for (unsigned i = 0; i < engine->count; i++) {
         engine->workers[i].units_done = 0;
+        engine->workers[i].run.checksum = 0; /* of the work alone */
+    }
     for (unsigned i = 0; i < hm_engine_collectors(engine); i++)
         hm_pauses_reset(&engine->workers[i].pauses);
     engine->timed_ns = 0;
