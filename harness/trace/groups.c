@@ -60,18 +60,19 @@ static void put_module(FILE *out, const struct hm_symbol *symbol) {
         fputs("(unknown)", out);
 }
 
-static void put_function(FILE *out, const struct hm_symbol *symbol) {
+static void put_function(FILE *out, const struct hm_symbol *symbol, bool with_line) {
     if (symbol->function[0]) {
         put_plain(out, symbol->function);
         return;
     }
     if (symbol->module[0])
         put_plain(out, base_of(symbol->module));
-    fprintf(out, "%s0x%llx", symbol->module[0] ? "+" : "", (unsigned long long)symbol->offset);
+    fprintf(out, "%s0x%llx", symbol->module[0] ? "+" : "",
+            (unsigned long long)(with_line ? symbol->offset : symbol->entry));
 }
 
 static void put_frame(FILE *out, const struct hm_symbol *symbol, bool with_line) {
-    put_function(out, symbol);
+    put_function(out, symbol, with_line);
     if (!with_line || !symbol->function[0])
         return;
     fputc(' ', out);

@@ -212,6 +212,58 @@ static size_t find_scopes(struct hm_symbols *s, Dwfl_Module *module, GElf_Addr a
     return found;
 }
 
+/* ---- Where functions begin ---- */
+
+/* Stripped programs keep what unwinds their stacks: .eh_frame_hdr is a sorted table of where functions begin,
+ * as pairs of 32 bits relative to the section. @return NULL: there is none of this kind */
+static Elf_Data *find_starts(struct module *m, GElf_Addr *section_address) {
+    GElf_Addr bias;
+    GElf_Shdr head;
+    size_t names;
+    Elf *elf = dwfl_module_getelf(m->module, &bias);
+    if (elf_getshdrstrndx(elf, &names) != 0)
+        return NULL;
+    for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
+        const char *name =
+            gelf_getshdr(section, &head) ? elf_strptr(elf, names, head.sh_name) : NULL;
+        if (!name || strcmp(name, ".eh_frame_hdr") != 0)
+            continue;
+        Elf_Data *data = elf_rawdata(section, NULL);
+        static const unsigned char usual[] = {1, DW_EH_PE_pcrel | DW_EH_PE_sdata4, DW_EH_PE_udata4,
+                                              DW_EH_PE_datarel | DW_EH_PE_sdata4};
+        *section_address = head.sh_addr;
+        return data && data->d_size > 12 && memcmp(data->d_buf, usual, 4) == 0 ? data : NULL;
+    }
+    return NULL;
+}
+
+static int64_t start_at(const Elf_Data *data, size_t index) {
+    int32_t offset;
+    memcpy(&offset, (const char *)data->d_buf + 12 + 8 * index, sizeof offset);
+    return offset;
+}
+
+/* The last start at or before an address. @return 0: not known */
+static uint64_t find_entry(struct module *m, uint64_t address) {
+    GElf_Addr section = 0;
+    const Elf_Data *data = find_starts(m, &section);
+    uint32_t count;
+    if (!data)
+        return 0;
+    memcpy(&count, (const char *)data->d_buf + 8, sizeof count);
+    size_t low = 0;
+    size_t high = count < (data->d_size - 12) / 8 ? count : (data->d_size - 12) / 8;
+    int64_t wanted = (int64_t)(address - section);
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (start_at(data, middle) <= wanted)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? section + (uint64_t)start_at(data, low - 1) : 0;
+}
+
 static size_t look_up(struct hm_symbols *s, struct module *m, uint64_t offset,
                       struct hm_symbol out[INLINED_MAX]) {
     GElf_Addr bias = 0;
@@ -220,7 +272,9 @@ static size_t look_up(struct hm_symbols *s, struct module *m, uint64_t offset,
     size_t found = find_scopes(s, m->module, offset + bias, out);
     if (found)
         return found;
-    out[0].function = keep_demangled(s, symbol_name(m->module, offset + bias));
+    const char *name = symbol_name(m->module, offset + bias);
+    out[0].function = keep_demangled(s, name);
+    out[0].entry = name ? 0 : find_entry(m, offset);
     return 1;
 }
 
@@ -282,6 +336,7 @@ static int fill(struct hm_symbols *s, struct module *m, uint64_t offset, struct 
         place->symbols[i].file = found[i].file ? found[i].file : "";
         place->symbols[i].module = m->path;
         place->symbols[i].offset = offset;
+        place->symbols[i].entry = found[i].entry ? found[i].entry : offset;
     }
     place->count = count;
     return 0;

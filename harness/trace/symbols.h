@@ -19,6 +19,8 @@ struct hm_symbol {
     const char *module;   /* path */
     int line;             /* 0: not known */
     uint64_t offset;      /* in the module; the address where there is none */
+    uint64_t entry; /* of a function without a name: where it begins, as its unwind table says; or
+                             the offset */
 };
 
 struct hm_symbols;
