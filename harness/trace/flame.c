@@ -1,6 +1,6 @@
 /* heapmark trace flame: a recorded program's call stacks as a flame graph. */
-#include "harness/cli/command.h"
 #include "harness/results/folder.h"
+#include "harness/trace/arguments.h"
 #include "harness/trace/flame_svg.h"
 #include "harness/trace/sum.h"
 #include "harness/trace/verb.h"
@@ -24,19 +24,13 @@ static const char usage[] =
     "  -o FILE          is written; stdout by default\n"
     "  --skip LIST      functions that are left out where they are innermost, as\n"
     "                   patterns. Default: 'operator new*'\n"
-    "  --temporary N    temporary blocks are freed by the thread that made them, within\n"
-    "                   its next N calls (default 8)\n\n"
+    "  --temporary N    temporary blocks are freed by the thread that made them, and\n"
+    "                   within its next N calls (default 8)\n\n"
     "Exit status: 0 done, 1 an error, 2 wrong usage, a broken trace, or one without\n"
     "stacks.\n\n"
     "examples:\n"
     "  heapmark trace flame lua.trace -o lua.svg\n"
     "  heapmark trace flame lua.trace --weight peak --format folded\n";
-
-static const struct option options[] = {{"weight", required_argument, NULL, 'w'},
-                                        {"format", required_argument, NULL, 'f'},
-                                        {"skip", required_argument, NULL, 'k'},
-                                        {"temporary", required_argument, NULL, 'T'},
-                                        {NULL, 0, NULL, 0}};
 
 enum {
     BYTES,
@@ -74,52 +68,38 @@ struct flame {
     const char *output; /* NULL: stdout */
     int weight;
     int format;
-    bool format_given;
 };
 
 /* ---- Options ---- */
-
-static int take_option(struct flame *flame, int option, const char *word, struct hm_error *error) {
-    uint64_t calls = 0;
-    int bad;
-    switch (option) {
-    case 'w':
-        return hm_verb_take_choice("weight", optarg, weights, WEIGHTS, &flame->weight, error);
-    case 'f':
-        flame->format_given = true;
-        return hm_verb_take_choice("format", optarg, formats, SVG + 1, &flame->format, error);
-    case 'o':
-        flame->output = optarg;
-        return 0;
-    case 'k':
-        flame->sum.skip = optarg;
-        return 0;
-    case 'T':
-        bad = hm_verb_take_count("temporary", optarg, 1, UINT32_MAX, &calls, error);
-        flame->sum.temporary_calls = (unsigned)calls;
-        return bad;
-    default:
-        return hm_verb_bad_option("trace flame", word, options, error);
-    }
-}
 
 static bool ends_in_svg(const char *path) {
     size_t length = path ? strlen(path) : 0;
     return length > 4 && strcmp(path + length - 4, ".svg") == 0;
 }
 
+/* @param flame has the defaults */
 static int parse(struct flame *flame, int argc, char **argv, struct hm_error *error) {
-    int option;
-    opterr = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
-        int bad = take_option(flame, option, argv[optind - 1], error);
-        if (bad)
-            return bad;
-    }
-    if (!flame->format_given)
-        flame->format = ends_in_svg(flame->output) ? SVG : FOLDED;
-    return hm_verb_take_file(argc, argv, &flame->path, error);
+    const char *weight = NULL;
+    const char *format = NULL;
+    const char *temporary = NULL;
+    const struct hm_trace_argument arguments[] = {{"--weight", &weight},
+                                                  {"--format", &format},
+                                                  {"--temporary", &temporary},
+                                                  {"--skip", &flame->sum.skip},
+                                                  {"-o", &flame->output},
+                                                  {NULL, &flame->path},
+                                                  {0}};
+    uint64_t calls = HM_SUM_TEMPORARY_CALLS;
+    int bad = hm_trace_arguments(argc, argv, arguments, error);
+    flame->format = ends_in_svg(flame->output) ? SVG : FOLDED;
+    if (!bad)
+        bad = hm_verb_take_choice("--weight", weight, weights, WEIGHTS, &flame->weight, error);
+    if (!bad)
+        bad = hm_verb_take_choice("--format", format, formats, SVG + 1, &flame->format, error);
+    if (!bad)
+        bad = hm_verb_take_count("--temporary", temporary, 1, UINT32_MAX, &calls, error);
+    flame->sum.temporary_calls = (unsigned)calls;
+    return bad;
 }
 
 /* ---- Stacks ---- */
@@ -206,26 +186,17 @@ static int carry_out(const struct flame *flame) {
     int bad = hm_sum_take(&sum, flame->path, &flame->sum, &error);
     if (!bad)
         bad = write_out(flame, &sum, &error);
-    if (bad)
-        fprintf(stderr, "heapmark trace flame: %s\n", error.line);
-    else
+    if (!bad)
         hm_symbols_put_notes(hm_groups_symbols(sum.groups), stderr, "heapmark trace flame");
     hm_sum_close(&sum);
-    return hm_verb_exit(bad);
+    return hm_trace_exit("flame", bad, &error);
 }
 
 static int run(int argc, char **argv) {
     struct hm_error error = {""};
-    struct flame flame = {
-        .sum = {.by = HM_BY_STACK,
-                .by_given = true,
-                .skip = HM_SUM_SKIP,
-                .temporary_calls = HM_SUM_TEMPORARY_CALLS},
-    };
-    if (!parse(&flame, argc, argv, &error))
-        return carry_out(&flame);
-    fprintf(stderr, "heapmark trace flame: %s\n", error.line);
-    return HM_EXIT_USAGE;
+    struct flame flame = {.sum = {.by = HM_BY_STACK, .by_given = true, .skip = HM_SUM_SKIP}};
+    int bad = parse(&flame, argc, argv, &error);
+    return bad ? hm_trace_exit("flame", bad, &error) : carry_out(&flame);
 }
 
 static const struct hm_trace_verb flame = {

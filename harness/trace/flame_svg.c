@@ -1,6 +1,7 @@
 /* The flame graph's page: a head, the boxes, and which colour is which module. */
 #include "harness/trace/flame_svg.h"
-#include "harness/trace/legible.h"
+#include "harness/trace/text.h"
+#include "harness/trace/xml.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -138,12 +139,12 @@ static void lay_out(struct page *page) {
     }
 }
 
-static const char *weight_text(char out[HM_SHORT_BYTES + 8], const struct page *page,
+static const char *weight_text(char out[HM_TRACE_SHORT + 8], const struct page *page,
                                uint64_t weight) {
-    char number[HM_SHORT_BYTES];
+    char number[HM_TRACE_SHORT];
     if (page->style->in_bytes)
-        return hm_bytes_text(out, (double)weight);
-    snprintf(out, HM_SHORT_BYTES + 8, "%s block%s", hm_short_text(number, (double)weight, 1000),
+        return hm_trace_bytes_text(weight, out);
+    snprintf(out, HM_TRACE_SHORT + 8, "%s block%s", hm_trace_short_text(weight, 1000, number),
              weight == 1 ? "" : "s");
     return out;
 }
@@ -154,16 +155,16 @@ static double percent(const struct page *page, uint64_t weight) {
 
 static void put_tip(const struct page *page, const struct hm_flame_node *node,
                     const struct module *module) {
-    char text[HM_SHORT_BYTES + 8];
+    char text[HM_TRACE_SHORT + 8];
     fputs("<title>", page->out);
-    hm_put_xml(page->out, node->name, node->length);
+    hm_xml_put(page->out, node->name, node->length);
     fprintf(page->out, "\n%s, %.2f %%", weight_text(text, page, node->weight),
             percent(page, node->weight));
     if (node->self && node->self != node->weight)
         fprintf(page->out, "; itself %s", weight_text(text, page, node->self));
     if (module && module->path[0]) {
         fputc('\n', page->out);
-        hm_put_xml(page->out, module->path, strlen(module->path));
+        hm_xml_put(page->out, module->path, strlen(module->path));
     }
     fputs("</title>", page->out);
 }
@@ -179,7 +180,7 @@ static void put_caption(const struct page *page, const struct hm_flame_node *nod
     while (length < node->length && length && (node->name[length] & 0xC0) == 0x80)
         length--;
     fprintf(page->out, "<text x=\"%.1f\" y=\"%.0f\">", x + 4, y + 13);
-    hm_put_xml(page->out, node->name, length);
+    hm_xml_put(page->out, node->name, length);
     fputs(length < node->length ? "..</text>" : "</text>", page->out);
 }
 
@@ -221,7 +222,7 @@ static void put_legend(struct page *page, double y) {
                 "<rect x=\"%.0f\" y=\"%.0f\" width=\"12\" height=\"12\" rx=\"2\" fill=\"#%06x\"/>"
                 "<text class=\"s\" x=\"%.0f\" y=\"%.0f\">",
                 x, y, m->colour, x + 17, y + 10);
-        hm_put_xml(page->out, name, strlen(name));
+        hm_xml_put(page->out, name, strlen(name));
         fputs("</text>\n", page->out);
         x += width;
     }
@@ -279,7 +280,7 @@ static const char sheet[] =
 static void put_description(struct page *page) {
     uint64_t below = UINT64_MAX;
     size_t last = 0;
-    char text[HM_SHORT_BYTES + 8];
+    char text[HM_TRACE_SHORT + 8];
     const struct hm_flame_node *nodes = page->tree->nodes;
     fprintf(page->out,
             "<desc id=\"desc\">Flame graph: %s in all. Each box is a function, as wide as what "
@@ -296,14 +297,14 @@ static void put_description(struct page *page) {
         below = nodes[best].self;
         last = best;
         fputs(k ? ", " : " ", page->out);
-        hm_put_xml(page->out, nodes[best].name, nodes[best].length);
+        hm_xml_put(page->out, nodes[best].name, nodes[best].length);
         fprintf(page->out, " %.1f %%", percent(page, nodes[best].self));
     }
     fputs(".</desc>\n", page->out);
 }
 
 static void put_head(struct page *page) {
-    char text[HM_SHORT_BYTES + 8];
+    char text[HM_TRACE_SHORT + 8];
     const char *command = page->style->command;
     int height = HEAD + (int)(page->depth + 1) * BOX_HEIGHT + FOOT;
     fprintf(page->out,
@@ -311,7 +312,7 @@ static void put_head(struct page *page) {
             "viewBox=\"0 0 %d %d\" role=\"img\" aria-labelledby=\"title desc\">\n"
             "<title id=\"title\">%s: ",
             PAGE_WIDTH, height, PAGE_WIDTH, height, page->style->title);
-    hm_put_xml(page->out, command, strlen(command));
+    hm_xml_put(page->out, command, strlen(command));
     fputs("</title>\n", page->out);
     put_description(page);
     fputs(sheet, page->out);
@@ -320,7 +321,7 @@ static void put_head(struct page *page) {
             page->style->title, weight_text(text, page, page->tree->nodes[0].weight));
     fprintf(page->out, "<text class=\"s\" x=\"%d\" y=\"46\">", EDGE);
     size_t length = strnlen(command, 160);
-    hm_put_xml(page->out, command, length);
+    hm_xml_put(page->out, command, length);
     fputs(command[length] ? "..</text>\n" : "</text>\n", page->out);
 }
 

@@ -1,5 +1,6 @@
 /* Sites by number and name. What a stack's name is, is found once for each stack. */
 #include "harness/trace/groups.h"
+#include "harness/trace/text.h"
 #include "harness/trace/texts.h"
 
 #include <errno.h>
@@ -46,11 +47,7 @@ static const char *base_of(const char *path) {
 
 /* As a part of a stack's name, where a semicolon separates. */
 static void put_plain(FILE *out, const char *text) {
-    for (; *text; text++)
-        fputc(*text == ';'                                                 ? ':'
-              : (unsigned char)*text < ' ' || (unsigned char)*text == 0x7F ? '?'
-                                                                           : *text,
-              out);
+    hm_trace_put_text(out, text, ";", SIZE_MAX);
 }
 
 static void put_module(FILE *out, const struct hm_symbol *symbol) {

@@ -1,9 +1,9 @@
 /* heapmark trace profile: the table of sizes, rates and live blocks that the workload profile plays. */
-#include "harness/cli/command.h"
 #include "harness/results/folder.h"
-#include "harness/trace/legible.h"
+#include "harness/trace/arguments.h"
 #include "harness/trace/profile_rows.h"
 #include "harness/trace/sum.h"
+#include "harness/trace/text.h"
 #include "harness/trace/verb.h"
 #include "harness/trace/verb_options.h"
 
@@ -29,8 +29,9 @@ static const char usage[] =
     "  heapmark trace profile lua.trace -o lua.csv\n"
     "  heapmark run -w profile:file=lua.csv -a system,mimalloc\n";
 
-static const struct option options[] = {{"clock", required_argument, NULL, 'c'},
-                                        {NULL, 0, NULL, 0}};
+enum {
+    COMMAND_BYTES = 200, /* of it that are shown */
+};
 
 enum {
     TIME,
@@ -61,29 +62,14 @@ struct table {
 
 /* ---- Options ---- */
 
-static int take_option(struct profile *p, int option, const char *word, struct hm_error *error) {
-    switch (option) {
-    case 'c':
-        p->clock_given = true;
-        return hm_verb_take_choice("clock", optarg, clocks, OPERATIONS + 1, &p->clock, error);
-    case 'o':
-        p->output = optarg;
-        return 0;
-    default:
-        return hm_verb_bad_option("trace profile", word, options, error);
-    }
-}
-
 static int parse(struct profile *p, int argc, char **argv, struct hm_error *error) {
-    int option;
-    opterr = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
-        int bad = take_option(p, option, argv[optind - 1], error);
-        if (bad)
-            return bad;
-    }
-    return hm_verb_take_file(argc, argv, &p->path, error);
+    const char *clock = NULL;
+    const struct hm_trace_argument arguments[] = {
+        {"--clock", &clock}, {"-o", &p->output}, {NULL, &p->path}, {0}};
+    int bad = hm_trace_arguments(argc, argv, arguments, error);
+    p->clock_given = clock;
+    return bad ? bad
+               : hm_verb_take_choice("--clock", clock, clocks, OPERATIONS + 1, &p->clock, error);
 }
 
 /* ---- The table ---- */
@@ -183,7 +169,7 @@ static void put_rule(FILE *out, const struct table *table) {
 static void put_comments(FILE *out, const struct table *table, const struct hm_trace_facts *facts) {
     struct hm_profile_held held = hm_profile_hold(table->rows, table->count);
     fputs("# ", out);
-    hm_put_plain(out, facts->command[0] ? facts->command : facts->program);
+    hm_trace_put_text(out, facts->command[0] ? facts->command : facts->program, "", COMMAND_BYTES);
     if (table->clock == TIME)
         fprintf(out, "\n# rates are per second of %.6g s recorded; means are over time\n",
                 table->duration / 1e9);
@@ -253,22 +239,18 @@ static int carry_out(const struct profile *p) {
         bad = make_table(p, &sum, &table, &error);
     if (!bad)
         bad = write_out(p, &sum, &table, &error);
-    if (bad)
-        fprintf(stderr, "heapmark trace profile: %s\n", error.line);
-    else
+    if (!bad)
         warn(&table);
     free(table.rows);
     hm_sum_close(&sum);
-    return hm_verb_exit(bad);
+    return hm_trace_exit("profile", bad, &error);
 }
 
 static int run(int argc, char **argv) {
     struct hm_error error = {""};
     struct profile p = {0};
-    if (!parse(&p, argc, argv, &error))
-        return carry_out(&p);
-    fprintf(stderr, "heapmark trace profile: %s\n", error.line);
-    return HM_EXIT_USAGE;
+    int bad = parse(&p, argc, argv, &error);
+    return bad ? hm_trace_exit("profile", bad, &error) : carry_out(&p);
 }
 
 static const struct hm_trace_verb profile = {

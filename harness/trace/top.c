@@ -1,12 +1,11 @@
 /* heapmark trace top: which sites of a program allocate, hold and leave the most. */
-#include "harness/cli/command.h"
+#include "harness/trace/arguments.h"
 #include "harness/trace/top_show.h"
 #include "harness/trace/verb.h"
 #include "harness/trace/verb_options.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const char usage[] =
     "usage: heapmark trace top FILE [--by WHAT] [--sort KEY] [--top N]\n"
@@ -18,14 +17,14 @@ static const char usage[] =
     "                   recorded with --stacks; without one, size is the default\n"
     "  --sort KEY       bytes (allocated in total: the default), blocks, peak (live\n"
     "                   when the whole heap was largest), own (the site's own peak),\n"
-    "                   live (never freed), temporary (blocks), or churn (bytes for each\n"
-    "                   byte of its own peak)\n"
+    "                   live (never freed), temporary (blocks), or churn (bytes for\n"
+    "                   each byte of its own peak)\n"
     "  --top N          rows (default 20; 0: all); csv and json: all by default\n"
     "  --format FORMAT  table (default), csv or json\n"
-    "  --skip LIST      functions that are nobody's site, as patterns: 'xmalloc,my_*'.\n"
-    "                   Their caller is the site. Default: 'operator new*'\n"
-    "  --temporary N    temporary blocks are freed by the thread that made them, within\n"
-    "                   its next N calls (default 8)\n\n"
+    "  --skip LIST      functions, as patterns, that are nobody's site (xmalloc,a_*);\n"
+    "                   their caller is the site. Default: 'operator new*'\n"
+    "  --temporary N    temporary blocks are freed by the thread that made them, and\n"
+    "                   within its next N calls (default 8)\n\n"
     "A reallocation frees the block at its old site and makes it at the one that\n"
     "reallocates.\n\n"
     "Exit status: 0 done, 1 an error, 2 wrong usage or a broken trace.\n\n"
@@ -33,14 +32,6 @@ static const char usage[] =
     "  heapmark trace top lua.trace\n"
     "  heapmark trace top lua.trace --by stack --sort peak --top 5\n"
     "  heapmark trace top lua.trace --by size --format csv\n";
-
-static const struct option options[] = {{"by", required_argument, NULL, 'b'},
-                                        {"sort", required_argument, NULL, 's'},
-                                        {"top", required_argument, NULL, 't'},
-                                        {"format", required_argument, NULL, 'f'},
-                                        {"skip", required_argument, NULL, 'k'},
-                                        {"temporary", required_argument, NULL, 'T'},
-                                        {NULL, 0, NULL, 0}};
 
 enum {
     TABLE,
@@ -60,47 +51,42 @@ struct top {
     bool rows_given;
 };
 
-static int take_option(struct top *top, int option, const char *word, struct hm_error *error) {
-    uint64_t calls = 0;
-    int choice = 0;
-    int bad = 0;
-    switch (option) {
-    case 'b':
-        bad = hm_verb_take_choice("by", optarg, hm_by_names, HM_BYS, &choice, error);
-        top->sum.by = (enum hm_by)choice;
-        top->sum.by_given = true;
-        return bad;
-    case 's':
-        bad = hm_verb_take_choice("sort", optarg, hm_top_sort_names, HM_TOP_SORTS, &choice, error);
-        top->sort = (enum hm_top_sort)choice;
-        return bad;
-    case 'f':
-        return hm_verb_take_choice("format", optarg, formats, JSON + 1, &top->format, error);
-    case 't':
-        top->rows_given = true;
-        return hm_verb_take_count("top", optarg, 0, 1000000000, &top->rows, error);
-    case 'k':
-        top->sum.skip = optarg;
-        return 0;
-    case 'T':
-        bad = hm_verb_take_count("temporary", optarg, 1, UINT32_MAX, &calls, error);
-        top->sum.temporary_calls = (unsigned)calls;
-        return bad;
-    default:
-        return hm_verb_bad_option("trace top", word, options, error);
-    }
-}
-
+/* @param top has the defaults */
 static int parse(struct top *top, int argc, char **argv, struct hm_error *error) {
-    int option;
-    opterr = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        int bad = take_option(top, option, argv[optind - 1], error);
-        if (bad)
-            return bad;
-    }
-    return hm_verb_take_file(argc, argv, &top->path, error);
+    const char *by = NULL;
+    const char *sort = NULL;
+    const char *format = NULL;
+    const char *rows = NULL;
+    const char *temporary = NULL;
+    const struct hm_trace_argument arguments[] = {{"--by", &by},
+                                                  {"--sort", &sort},
+                                                  {"--format", &format},
+                                                  {"--top", &rows},
+                                                  {"--temporary", &temporary},
+                                                  {"--skip", &top->sum.skip},
+                                                  {NULL, &top->path},
+                                                  {0}};
+    int by_index = HM_BY_SITE;
+    int sort_index = HM_TOP_BYTES;
+    uint64_t calls = HM_SUM_TEMPORARY_CALLS;
+    int bad = hm_trace_arguments(argc, argv, arguments, error);
+    if (!bad)
+        bad = hm_verb_take_choice("--by", by, hm_by_names, HM_BYS, &by_index, error);
+    if (!bad)
+        bad = hm_verb_take_choice("--sort", sort, hm_top_sort_names, HM_TOP_SORTS, &sort_index,
+                                  error);
+    if (!bad)
+        bad = hm_verb_take_choice("--format", format, formats, JSON + 1, &top->format, error);
+    if (!bad)
+        bad = hm_verb_take_count("--top", rows, 0, 1000000000, &top->rows, error);
+    if (!bad)
+        bad = hm_verb_take_count("--temporary", temporary, 1, UINT32_MAX, &calls, error);
+    top->sum.by = (enum hm_by)by_index;
+    top->sum.by_given = by;
+    top->sum.temporary_calls = (unsigned)calls;
+    top->sort = (enum hm_top_sort)sort_index;
+    top->rows_given = rows;
+    return bad;
 }
 
 static int show(const struct top *top, const struct hm_sum *sum) {
@@ -130,23 +116,17 @@ static int carry_out(const struct top *top) {
                 top->path);
     if (!bad && show(top, &sum))
         bad = hm_fail(&error, ENOMEM, "out of memory");
-    if (bad)
-        fprintf(stderr, "heapmark trace top: %s\n", error.line);
-    else
+    if (!bad)
         hm_symbols_put_notes(hm_groups_symbols(sum.groups), stderr, "heapmark trace top");
     hm_sum_close(&sum);
-    return hm_verb_exit(bad);
+    return hm_trace_exit("top", bad, &error);
 }
 
 static int run(int argc, char **argv) {
     struct hm_error error = {""};
-    struct top top = {
-        .sum = {.with_lines = true, .skip = HM_SUM_SKIP, .temporary_calls = HM_SUM_TEMPORARY_CALLS},
-    };
-    if (!parse(&top, argc, argv, &error))
-        return carry_out(&top);
-    fprintf(stderr, "heapmark trace top: %s\n", error.line);
-    return HM_EXIT_USAGE;
+    struct top top = {.sum = {.with_lines = true, .skip = HM_SUM_SKIP}};
+    int bad = parse(&top, argc, argv, &error);
+    return bad ? hm_trace_exit("top", bad, &error) : carry_out(&top);
 }
 
 static const struct hm_trace_verb top = {.name = "top",

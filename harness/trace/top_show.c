@@ -1,7 +1,7 @@
 /* Sites in their order, and how they are shown. */
 #include "harness/trace/top_show.h"
 #include "harness/results/csv.h"
-#include "harness/trace/legible.h"
+#include "harness/trace/text.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -15,6 +15,7 @@ enum {
     PAGE_WIDTH = 80,
     NAME_COLUMN = 49, /* where a site's name begins */
     CALLERS_MAX = 16, /* of a stack that are shown */
+    COMMAND_BYTES = 200,
 };
 
 const char *const hm_top_sort_names[HM_TOP_SORTS] = {
@@ -95,9 +96,16 @@ static void put_share(FILE *out, const struct hm_top_list *list, const struct hm
         fprintf(out, "%6s", "");
 }
 
-static void put_number(FILE *out, int width, double value, unsigned kilo) {
-    char text[HM_SHORT_BYTES];
-    fprintf(out, "%*s", width, hm_short_text(text, value, kilo));
+static void put_number(FILE *out, int width, uint64_t value, unsigned kilo) {
+    char text[HM_TRACE_SHORT];
+    fprintf(out, "%*s", width, hm_trace_short_text(value, kilo, text));
+}
+
+static void put_churn(FILE *out, double churn) {
+    if (churn < 99.95)
+        fprintf(out, "%7.1f", churn);
+    else
+        put_number(out, 7, (uint64_t)(churn + 0.5), 1000);
 }
 
 static double life_of(const struct hm_site *site) {
@@ -106,23 +114,23 @@ static double life_of(const struct hm_site *site) {
 
 static void put_numbers(FILE *out, const struct hm_top_list *list, const struct hm_site *s) {
     put_share(out, list, s);
-    put_number(out, 8, (double)s->bytes, 1024);
-    put_number(out, 7, (double)s->blocks, 1000);
+    put_number(out, 8, s->bytes, 1024);
+    put_number(out, 7, s->blocks, 1000);
     if (list->sort != HM_TOP_OWN)
-        put_number(out, 7, (double)s->at_peak_bytes, 1024);
+        put_number(out, 7, s->at_peak_bytes, 1024);
     else if (s->peak_bytes || !s->born)
-        put_number(out, 7, (double)s->peak_bytes, 1024);
+        put_number(out, 7, s->peak_bytes, 1024);
     else
         fprintf(out, "%7s", "");
-    put_number(out, 7, (double)s->live_bytes, 1024);
+    put_number(out, 7, s->live_bytes, 1024);
     if (s->blocks)
         fprintf(out, "%4.0f%%", 100 * (double)s->temporary_blocks / (double)s->blocks);
     else
         fprintf(out, "%5s", "");
     if (list->sort != HM_TOP_CHURN)
-        put_number(out, 7, round(life_of(s)), 1000);
+        put_number(out, 7, (uint64_t)(life_of(s) + 0.5), 1000);
     else if (s->peak_bytes || !s->bytes)
-        put_number(out, 7, hm_top_churn(s), 1000);
+        put_churn(out, hm_top_churn(s));
     else
         fprintf(out, "%7s", "");
     fputs("  ", out);
@@ -198,18 +206,15 @@ static void put_title(FILE *out, const struct hm_sum *sum) {
     const struct hm_trace_facts *facts = hm_trace_facts(sum->reader);
     const struct hm_site *all = hm_sites_all(sum->sites);
     const char *what = facts->command[0] ? facts->command : facts->program;
-    char bytes[HM_SHORT_BYTES];
-    char blocks[HM_SHORT_BYTES];
-    char peak[HM_SHORT_BYTES];
-    char left[HM_SHORT_BYTES];
+    char text[4][HM_TRACE_SHORT];
     if (what[0]) {
-        hm_put_plain(out, what);
+        hm_trace_put_text(out, what, "", COMMAND_BYTES);
         fputc('\n', out);
     }
     fprintf(out, "%s blocks of %s; at most %s live; %s left at the end\n\n",
-            hm_short_text(blocks, (double)all->blocks, 1000),
-            hm_bytes_text(bytes, (double)all->bytes), hm_bytes_text(peak, (double)all->peak_bytes),
-            hm_bytes_text(left, (double)all->live_bytes));
+            hm_trace_count_text(all->blocks, text[0]), hm_trace_bytes_text(all->bytes, text[1]),
+            hm_trace_bytes_text(all->peak_bytes, text[2]),
+            hm_trace_bytes_text(all->live_bytes, text[3]));
 }
 
 /* Words in lines of a page. */

@@ -1,6 +1,6 @@
 /* The tree of a flame graph and its page, against all lines looked at for each question. */
 #include "harness/trace/flame_tree.h"
-#include "harness/trace/legible.h"
+#include "harness/trace/xml.h"
 #include "tests/unit/random_trace.h"
 
 #include <setjmp.h>
@@ -135,7 +135,7 @@ static void expect_xml(const char *text, const char *xml) {
     char *out = NULL;
     size_t size = 0;
     FILE *file = open_memstream(&out, &size);
-    hm_put_xml(file, text, strlen(text));
+    hm_xml_put(file, text, strlen(text));
     assert_int_equal(fclose(file), 0);
     assert_string_equal(out, xml);
     free(out);
@@ -152,32 +152,11 @@ static void test_xml_is_escaped_and_utf8(void **state) {
     expect_xml("\xF4\x90\x80\x80", "????");
 }
 
-static void expect_short(double value, unsigned kilo, const char *text) {
-    char out[HM_SHORT_BYTES];
-    assert_string_equal(hm_short_text(out, value, kilo), text);
-}
-
-static void test_numbers_are_short(void **state) {
-    (void)state;
-    char out[HM_SHORT_BYTES];
-    expect_short(0, 1000, "0");
-    expect_short(9999, 1000, "9999");
-    expect_short(10000, 1000, "10K");
-    expect_short(999499, 1000, "999K");
-    expect_short(999999, 1000, "1M");
-    expect_short(1048576, 1024, "1M");
-    expect_short(12.34, 1000, "12.3");
-    assert_string_equal(hm_bytes_text(out, 1), "1 byte");
-    assert_string_equal(hm_bytes_text(out, 4096), "4096 bytes");
-    assert_string_equal(hm_bytes_text(out, 1572864), "1.5 MiB");
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frames_weigh_what_the_stacks_through_them_do),
         cmocka_unit_test(test_tree_of_nothing_is_its_root),
         cmocka_unit_test(test_xml_is_escaped_and_utf8),
-        cmocka_unit_test(test_numbers_are_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -161,7 +161,7 @@ static void test_site_is_the_innermost_function_and_line(void **state) {
     write_trace();
     take(HM_BY_SITE, "");
     expect_site(at("wrap_here", wrapper_line), 4, 100 + 20 + 7 + 9000);
-    expect_site("lib:x.so+0x1234", 1, 3);
+    expect_site("lib\\x3bx.so+0x1234", 1, 3);
     expect_site("(no stack)", 1, 3);
     expect_sites(3);
 }
@@ -173,7 +173,7 @@ static void test_skipped_wrappers_leave_it_to_their_callers(void **state) {
     expect_site(at("caller_place", caller_line), 1, 100);
     expect_site(at("other_place", other_line), 2, 20 + 9000);
     expect_site(at("wrap_here", wrapper_line), 1, 7);
-    expect_site("lib:x.so+0x1234", 1, 3);
+    expect_site("lib\\x3bx.so+0x1234", 1, 3);
     expect_site("(no stack)", 1, 3);
     expect_sites(5);
 }
@@ -185,7 +185,7 @@ static void test_stack_is_all_frames_outermost_first(void **state) {
     expect_site(stack_of(at("caller_place", caller_line), at("wrap_here", wrapper_line)), 1, 100);
     expect_site(stack_of(at("other_place", other_line), at("wrap_here", wrapper_line)), 2, 9020);
     expect_site(at("wrap_here", wrapper_line), 1, 7);
-    expect_site("0xabc;lib:x.so+0x1234", 1, 3);
+    expect_site("0xabc;lib\\x3bx.so+0x1234", 1, 3);
     const char *frame = at("wrap_here", wrapper_line);
     assert_string_equal(hm_groups_module(sum.groups, frame, strlen(frame)), this_program.path);
     assert_string_equal(hm_groups_module(sum.groups, "nobody", 6), "");
@@ -200,7 +200,7 @@ static void test_function_and_module_are_told_apart_by_name(void **state) {
     expect_sites(3);
     take(HM_BY_MODULE, "");
     expect_site("trace_sum_test", 4, 9127);
-    expect_site("lib:x.so", 1, 3);
+    expect_site("lib\\x3bx.so", 1, 3);
     expect_site("(no stack)", 1, 3);
     expect_sites(3);
 }

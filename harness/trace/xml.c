@@ -1,45 +1,7 @@
-/* Numbers and foreign texts as people read them. */
-#include "harness/trace/legible.h"
+/* Texts for an XML file. */
+#include "harness/trace/xml.h"
 
-#include <math.h>
 #include <stdbool.h>
-
-/* What is left of a value, with three digits, and its prefix: an index into " KMGTPE". */
-static size_t scale(double *value, unsigned kilo) {
-    size_t prefix = 0;
-    for (; *value >= 999.5 && prefix < 6; prefix++)
-        *value /= kilo;
-    return prefix;
-}
-
-const char *hm_short_text(char out[HM_SHORT_BYTES], double value, unsigned kilo) {
-    double rest = value;
-    if (value < 9999.5 && value == floor(value)) {
-        snprintf(out, HM_SHORT_BYTES, "%.0f", value);
-        return out;
-    }
-    size_t prefix = scale(&rest, kilo);
-    if (prefix)
-        snprintf(out, HM_SHORT_BYTES, "%.3g%c", rest, " KMGTPE"[prefix]);
-    else
-        snprintf(out, HM_SHORT_BYTES, "%.3g", rest);
-    return out;
-}
-
-const char *hm_bytes_text(char out[HM_SHORT_BYTES], double bytes) {
-    double rest = bytes;
-    size_t prefix = bytes < 9999.5 ? 0 : scale(&rest, 1024);
-    if (prefix)
-        snprintf(out, HM_SHORT_BYTES, "%.3g %ciB", rest, " KMGTPE"[prefix]);
-    else
-        snprintf(out, HM_SHORT_BYTES, "%.0f byte%s", bytes, bytes == 1 ? "" : "s");
-    return out;
-}
-
-void hm_put_plain(FILE *out, const char *text) {
-    for (const unsigned char *at = (const unsigned char *)text; *at; at++)
-        fputc(*at < ' ' || *at == 0x7F ? '?' : *at, out);
-}
 
 /* Bytes of the UTF-8 character that a text begins with; 0: it is none, or none that XML knows. */
 static size_t character(const unsigned char *text, size_t length) {
@@ -59,7 +21,7 @@ static size_t character(const unsigned char *text, size_t length) {
     return good ? more + 1 : 0;
 }
 
-void hm_put_xml(FILE *out, const char *text, size_t length) {
+void hm_xml_put(FILE *out, const char *text, size_t length) {
     while (length) {
         size_t bytes = character((const unsigned char *)text, length);
         if (*text == '&')
