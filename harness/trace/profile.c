@@ -156,14 +156,14 @@ static int make_table(const struct profile *p, const struct hm_sum *sum, struct 
 }
 
 static void put_rule(FILE *out, const struct table *table) {
-    fprintf(out, "# %zu rows of %zu sizes: merged with the next larger ones were rows",
-            table->count, table->sizes);
-    if (table->rule.least_live > 0)
-        fprintf(out, "\n#   with less than %g live blocks", table->rule.least_live);
-    if (isfinite(table->rule.most_off_bytes))
-        fprintf(out, "%s\n#   whose whole blocks are more than %.6g bytes off",
-                table->rule.least_live > 0 ? ", or" : "", table->rule.most_off_bytes);
-    fputc('\n', out);
+    const struct hm_profile_rule *rule = &table->rule;
+    fprintf(out, "# %zu rows for %zu sizes; merged with the next larger row is one\n", table->count,
+            table->sizes);
+    if (rule->least_live > 0)
+        fprintf(out, "#   of which less than %g blocks are live\n", rule->least_live);
+    if (isfinite(rule->most_off_bytes))
+        fprintf(out, "#   that whole blocks put off by more than %.6g bytes\n",
+                rule->most_off_bytes);
 }
 
 static void put_comments(FILE *out, const struct table *table, const struct hm_trace_facts *facts) {
