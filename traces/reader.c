@@ -48,16 +48,18 @@ struct hm_trace_reader {
 
 /* ---- What is wrong ---- */
 
-__attribute__((format(printf, 2, 3))) static int say(struct hm_trace_reader *r, const char *format,
-                                                     ...) {
+__attribute__((format(printf, 2, 3))) static void set_why(struct hm_trace_reader *r,
+                                                          const char *format, ...) {
     va_list args;
     int length = snprintf(r->why, sizeof r->why, "%.150s: ", r->path);
     va_start(args, format);
     vsnprintf(r->why + length, sizeof r->why - (size_t)length, format, args);
     va_end(args);
     r->state = BROKEN;
-    return -1;
 }
+
+/* A macro, so that static analysis sees what it is. */
+#define say(r, ...) (set_why(r, __VA_ARGS__), -1)
 
 /* Not a trace. @return -1 */
 static int refuse(struct hm_trace_reader *r, const char *what) {
@@ -256,7 +258,7 @@ static inline const uint8_t *decode_fields(const struct hm_trace_reader *r, cons
     e->size = 0;
     if (fields & HM_TRACE_FIELD_REF)
         at = hm_varint_get(at, &ref);
-    if (fields & HM_TRACE_FIELD_ALIGNMENT)
+    if (at && fields & HM_TRACE_FIELD_ALIGNMENT)
         e->alignment_log2 = *at++;
     if (at && fields & HM_TRACE_FIELD_COUNT)
         at = hm_varint_get(at, &e->count);
@@ -301,7 +303,7 @@ int hm_trace_next(struct hm_trace_reader *r, struct hm_trace_event *event) {
 
 static int read_head(struct hm_trace_reader *r) {
     uint8_t head[HM_TRACE_HEAD_BYTES];
-    struct hm_frame frame;
+    struct hm_frame frame = {0};
     int got = read_bytes(r, head, sizeof head);
     if (got < 0)
         return -1;
@@ -328,11 +330,11 @@ static int open_file(struct hm_trace_reader *r) {
     r->fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (r->fd < 0 || fstat(r->fd, &st)) {
         int error = errno;
-        say(r, "%s", strerror(error));
+        set_why(r, "%s", strerror(error));
         return error;
     }
     if (!S_ISREG(st.st_mode)) {
-        say(r, "not a regular file");
+        set_why(r, "not a regular file");
         return EINVAL;
     }
     r->size = (uint64_t)st.st_size;
@@ -345,7 +347,7 @@ static int open_all(struct hm_trace_reader *r) {
         return error;
     r->unpacker = hm_unpacker_open();
     if (!r->unpacker || hm_account_open(&r->account)) {
-        say(r, "%s", strerror(ENOMEM));
+        set_why(r, "%s", strerror(ENOMEM));
         return ENOMEM;
     }
     if (read_head(r) > 0)

@@ -190,6 +190,9 @@ uint32_t hm_trace_add_stack(struct hm_trace_writer *writer, const struct hm_trac
  *  @return 0; EINVAL: it does not, and nothing was written; or another errno */
 int hm_trace_add(struct hm_trace_writer *writer, const struct hm_trace_event *event);
 
+/** What was wrong with the last event that was refused with EINVAL; "" when none was. */
+const char *hm_trace_refusal(const struct hm_trace_writer *writer);
+
 /** Write what is left and give the file its name. The writer is gone, whatever happens.
  *  @param end, status, dropped go into the totals; all else there is counted here
  *  @param totals may be NULL  @return 0 or an errno, and there is no file */

@@ -31,6 +31,7 @@ struct hm_trace_writer {
     uint64_t offset; /* in the file */
     uint32_t modules;
     uint32_t thread; /* of the event before */
+    const char *refusal;
     struct filling module_block, stack_block, event_block;
     char path[HM_TRACE_PATH_MAX];
     char partial[HM_TRACE_PATH_MAX + 32];
@@ -261,9 +262,10 @@ static void encode(struct hm_trace_writer *w, const struct hm_trace_event *e, ui
 
 int hm_trace_add(struct hm_trace_writer *w, const struct hm_trace_event *event) {
     struct hm_trace_event e = *event;
-    const char *why;
-    if (e.kind >= HM_TRACE_KINDS)
+    if (e.kind >= HM_TRACE_KINDS) {
+        w->refusal = "an event of an unknown kind";
         return EINVAL;
+    }
     if (w->error)
         return w->error;
     hm_account_tidy(&e);
@@ -277,10 +279,14 @@ int hm_trace_add(struct hm_trace_writer *w, const struct hm_trace_event *event) 
     }
     uint64_t next = w->account.totals.blocks + 1;
     uint64_t time_ns = w->account.time_ns;
-    int error = hm_account_take(&w->account, &e, &why);
+    int error = hm_account_take(&w->account, &e, &w->refusal);
     if (!error)
         encode(w, &e, next, time_ns);
     return error;
+}
+
+const char *hm_trace_refusal(const struct hm_trace_writer *w) {
+    return w->refusal ? w->refusal : "";
 }
 
 /* ---- The end ---- */

@@ -9,32 +9,32 @@
 extern const struct hm_trace_verb *const __start_hm_trace_verb_parts[];
 extern const struct hm_trace_verb *const __stop_hm_trace_verb_parts[];
 
-#define EACH_VERB(v)                                                                               \
-    const struct hm_trace_verb *const *v = __start_hm_trace_verb_parts;                            \
-    v < __stop_hm_trace_verb_parts;                                                                \
-    v++
+static const struct hm_trace_verb *const *const verbs = __start_hm_trace_verb_parts;
+
+static size_t verb_count(void) {
+    return (size_t)(__stop_hm_trace_verb_parts - __start_hm_trace_verb_parts);
+}
 
 static void print_usage(void) {
     puts("usage: heapmark trace VERB [OPTIONS] FILE\n\n"
          "Recorded heaps, as 'heapmark record' makes them.\n");
-    for (EACH_VERB(v))
-        printf("  %-9s %s\n", (*v)->name, (*v)->summary);
+    for (size_t i = 0; i < verb_count(); i++)
+        printf("  %-9s %s\n", verbs[i]->name, verbs[i]->summary);
     puts("\n'heapmark trace VERB --help' tells the options of a verb.");
 }
 
 static const struct hm_trace_verb *find(const char *name) {
-    for (EACH_VERB(v))
-        if (strcmp((*v)->name, name) == 0)
-            return *v;
+    for (size_t i = 0; i < verb_count(); i++)
+        if (strcmp(verbs[i]->name, name) == 0)
+            return verbs[i];
     return NULL;
 }
 
 static int unknown(const char *name) {
     const char *names[64];
     size_t count = 0;
-    for (EACH_VERB(v))
-        if (count < sizeof names / sizeof *names)
-            names[count++] = (*v)->name;
+    for (; count < verb_count() && count < sizeof names / sizeof *names; count++)
+        names[count] = verbs[count]->name;
     const char *near = hm_nearest(name, names, count);
     if (near)
         fprintf(stderr, "heapmark trace: unknown verb '%s'; did you mean '%s'?\n", name, near);

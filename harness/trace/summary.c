@@ -50,7 +50,7 @@ static int grow(struct births *b) {
 }
 
 static int be_born(struct births *b, uint64_t block, const struct birth *birth) {
-    int error = b->empty_count ? 0 : grow(b);
+    int error = b->all && b->empty_count ? 0 : grow(b);
     if (!error && !hm_live_has_room(&b->live))
         error = hm_live_grow(&b->live);
     if (error)

@@ -133,7 +133,7 @@ static void put_kinds(FILE *out, const struct hm_summary *s) {
         char text[HM_TRACE_SHORT];
         if (!s->kinds[k])
             continue;
-        fprintf(out, "%s%-14s %10s", column ? "   " : "", hm_trace_kind_names[k],
+        fprintf(out, "%s%-14s %9s", column ? "   " : "", hm_trace_kind_names[k],
                 hm_trace_short_text(s->kinds[k], 1000, text));
         column = (column + 1) % 3;
         if (!column)
@@ -198,7 +198,7 @@ static unsigned put_power(FILE *out, const struct powers *p, unsigned row, bool 
         snprintf(percent, sizeof percent, "<0.01");
     memset(bar, '#', BAR_WIDTH);
     bar[width] = '\0';
-    fprintf(out, "%12s %7s %% %-*s", range, percent, pad ? BAR_WIDTH : 0, bar);
+    fprintf(out, "%11s %7s %% %-*s", range, percent, pad ? BAR_WIDTH : 0, bar);
     return row + 1;
 }
 
@@ -218,7 +218,7 @@ static void put_histograms(FILE *out, const struct hm_summary *s) {
     unsigned life_row = 0;
     if (!rows)
         return;
-    fprintf(out, "\n%12s %9s%*s%12s %9s\n", "size, bytes", "blocks", 19, "", "life, bytes",
+    fprintf(out, "\n%11s %9s%*s%11s %9s\n", "size, bytes", "blocks", 20, "", "life, bytes",
             life_rows ? "blocks" : "none died");
     for (unsigned i = 0; i < rows || i < life_rows; i++) {
         bool has_life = i < life_rows;
