@@ -1,0 +1,3 @@
+/* Fuzz target: heapmark trace import --from mtrace. */
+#define SOURCE "mtrace"
+#include "tests/fuzz/import_target.h"

@@ -1,0 +1,3 @@
+/* Fuzz target: heapmark trace import --from text. */
+#define SOURCE "text"
+#include "tests/fuzz/import_target.h"
