@@ -13,15 +13,15 @@
 
 static const char usage[] =
     "usage: heapmark trace dump FILE\n\n"
-    "Prints a recorded heap as text: its facts, and one line for each event, in order.\n"
+    "Prints a recorded heap as text: its facts, and a line for each event, in order.\n"
     "'heapmark trace import --from text' makes the same trace of it again.\n\n"
-    "  0 malloc 24 = 1        thread, call, size, block; `= failed` where it gave none\n"
-    "  0 calloc 3 8 = 2       count and size; for aligned calls, alignment and size\n"
-    "  0 realloc 1 200        block and size; reallocarray: block, count and size\n"
-    "  1 free 2 @1500 #7      with the time in ns and the stack, where there are any\n"
-    "  0 free foreign         made before the recording; NULL: no block\n\n"
-    "Modules (number, build id, path) and stacks (number, module+offset ..) stand before\n"
-    "the first event that needs them.\n\n"
+    "  0 malloc 24 = 1      thread, call, size, block; `= failed` where it gave none\n"
+    "  0 calloc 3 8 = 2     count and size; for aligned calls, alignment and size\n"
+    "  0 realloc 1 200      block and size; reallocarray: block, count and size\n"
+    "  1 free 2 @1500 #7    with the time in ns and the stack, where there are any\n"
+    "  0 free foreign       made before the recording; NULL: no block\n\n"
+    "Modules (number, build id, path) and stacks (number, module+offset ..) stand\n"
+    "before the first event that needs them.\n\n"
     "Exit status: 0 done, 2 the file is not a whole trace, or wrong usage.\n\n"
     "examples:\n"
     "  heapmark trace dump lua.hmt | grep -c ' realloc '\n";

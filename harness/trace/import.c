@@ -11,20 +11,20 @@
 
 static const char usage[] =
     "usage: heapmark trace import --from SOURCE -o OUT IN\n\n"
-    "Makes a trace of what another tool has written. IN may be -, for stdin; OUT must\n"
-    "not exist. Addresses become numbers; a block that was there before, and is only\n"
-    "seen as it is freed, is foreign.\n\n"
+    "Makes a trace of what another tool has written. IN may be -, for stdin; OUT\n"
+    "must not exist. Addresses become numbers; a block that was there before, and is\n"
+    "only seen as it is freed, is foreign.\n\n"
     "  --from text      what 'heapmark trace dump' prints\n"
     "  --from mtrace    glibc's MALLOC_TRACE: calls and their places, of no thread\n"
-    "  --from ltrace    ltrace -f -e malloc+free+calloc+realloc+memalign+aligned_alloc\n"
+    "  --from ltrace    ltrace -f -e malloc+free+calloc+realloc+memalign\n"
     "                   with -o or not; pids are threads. posix_memalign's blocks are\n"
     "                   not in its text, and counted as dropped\n"
     "  -o OUT           the trace\n\n"
     "Exit status: 0 done, 1 out of memory, 2 a line can not be read, or wrong usage:\n"
     "then one line tells where, and there is no OUT.\n\n"
     "examples:\n"
-    "  heapmark trace dump a.hmt | grep -v usable | heapmark trace import --from text \\\n"
-    "      -o b.hmt -\n"
+    "  heapmark trace dump a.hmt | grep -v ' usable ' |\n"
+    "      heapmark trace import --from text -o b.hmt -\n"
     "  MALLOC_TRACE=m LD_PRELOAD=libc_malloc_debug.so.0 ./program\n"
     "  heapmark trace import --from mtrace -o program.hmt m\n";
 
