@@ -61,7 +61,9 @@ threads_of(p) = plural(panel_threads[p], 'thread') . \
     (cores > 0 && panel_threads[p] > cores ? sprintf(' on %s', plural(cores, 'core')) : '')
 facet_of(p) = panel_workload[p] . (panel_under[p] ne '' ? ', ' . panel_under[p] : '') . \
     (panel_on[p] ne '' ? ' on ' . panel_on[p] : '')
-title_of(p) = facet_of(p) . ', ' . threads_of(p)
+# A whole program has threads of its own, which nobody counted.
+of_program(p) = panel_threads[p] == 0
+title_of(p) = facet_of(p) . (of_program(p) ? '' : ', ' . threads_of(p))
 # The work of an object workload, whose collectors and allocators lie in several panels; of those, the panel
 # of the collectors on one allocator, or that of the allocators when there is only one collector.
 work_of(p) = panel_workload[p] . ', ' . threads_of(p)

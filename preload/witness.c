@@ -1,4 +1,4 @@
-/* Tells which allocator each process of a measured program runs on: a library for LD_PRELOAD, behind the
+/* Tells which allocator each process of a measured program runs on: a library for LD_PRELOAD, before the
  * allocator's own.
  *
  * When a program image starts, it appends one line to the file that HEAPMARK_WITNESS names, with tabs
@@ -111,11 +111,25 @@ static int find_id(struct dl_phdr_info *info, size_t size, void *arg) {
 
 /* ---- The line ---- */
 
+/* Whether an address is the stub that a program that is linked to a fixed place has for a function of a
+ * library whose address it takes. The function itself is that of the first library behind us. */
+static bool is_stub(void *address) {
+    Dl_info info;
+    const ElfW(Sym) *symbol = NULL;
+    void *found = NULL;
+    if (!dladdr1(address, &info, &found, RTLD_DL_SYMENT))
+        return false;
+    symbol = found;
+    return symbol && symbol->st_shndx == SHN_UNDEF;
+}
+
 /* @return the file, or "" when it is not known. All names exist in the C library: a name that does not
  * would make the loader allocate its message. */
 static const char *origin(const char *name, void **address) {
     Dl_info info;
     *address = dlsym(RTLD_DEFAULT, name);
+    if (*address && is_stub(*address))
+        *address = dlsym(RTLD_NEXT, name);
     return *address && dladdr(*address, &info) && info.dli_fname ? info.dli_fname : "";
 }
 

@@ -76,7 +76,7 @@ char **hm_environment_build(char *const *inherited, const struct hm_program *pro
         good = put(env, &count, strdup(arm->env[i]));
     if (good && arm)
         good = put(env, &count,
-                   text("LD_PRELOAD=%s:%s", arm->library[0] ? arm->library : system, witness)) &&
+                   text("LD_PRELOAD=%s:%s", witness, arm->library[0] ? arm->library : system)) &&
                put(env, &count, text("HEAPMARK_WITNESS=%s", witness_file)) &&
                put(env, &count, text("HM_PAD=%0*d", (int)(salt % PAD_MAX) + 1, 0));
     if (good)
