@@ -79,17 +79,19 @@ static int check_input(const char *input, struct hm_error *error) {
 int hm_programs_take(struct hm_programs *programs, char *const *words, const char *label,
                      const char *input, int expect, struct hm_error *error) {
     char name[HM_PROGRAM_NAME];
-    make_label(words[0], name);
-    struct hm_program *p = hm_programs_add(programs, label ? label : name, error);
-    if (!p)
-        return EINVAL;
-    int bad = hm_executable_find(words[0], p->command.path);
+    char path[PATH_MAX];
+    int bad = hm_executable_find(words[0], path);
     if (bad)
         return hm_fail(error, EINVAL, "can not run '%s': %s", words[0],
                        bad == ENOENT && !strchr(words[0], '/') ? "there is none in PATH"
                                                                : strerror(bad));
     if (input && check_input(input, error))
         return EINVAL;
+    make_label(words[0], name);
+    struct hm_program *p = hm_programs_add(programs, label ? label : name, error);
+    if (!p)
+        return EINVAL;
+    memcpy(p->command.path, path, sizeof path);
     p->expect = expect;
     p->command.words = hm_words_copy(words);
     p->text = hm_words_join(words);
