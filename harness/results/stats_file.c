@@ -161,6 +161,12 @@ static double noise_of(struct table *t, size_t metric, const struct hm_workload_
     return widest;
 }
 
+/* Of a program, processor time is judged, too: on a shared machine it is far steadier than wall time. */
+static bool is_judged(const struct table *t, size_t metric) {
+    const struct hm_metric *m = &t->metrics[metric];
+    return m->verdict || (t->plan->programs && strcmp(m->name, "cpu_ns") == 0);
+}
+
 static void judge_metric(struct table *t, size_t metric) {
     unsigned rounds = t->plan->rounds;
     size_t count = 0;
@@ -168,7 +174,7 @@ static void judge_metric(struct table *t, size_t metric) {
         const struct hm_cell *c = &t->plan->cells[i];
         double *logs = t->logs + i * rounds;
         t->compared[i] = SIZE_MAX;
-        if (!is_compared(t, i) || c->arm->control || !t->metrics[metric].verdict)
+        if (!is_compared(t, i) || c->arm->control || !is_judged(t, metric))
             continue;
         hm_log_ratios(values_of(t, metric, c->baseline), values_of(t, metric, i), rounds, logs);
         t->compared[i] = count;
