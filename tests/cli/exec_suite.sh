@@ -30,7 +30,7 @@ command = sh -c "exit 9"
 expect = 9
 INI
 echo "this is beside suite.ini" >"of mine/input"
-heapmark exec -a system --suite "of mine/suite.ini" --rounds 2 --no-plots -o o
+heapmark exec -a system --suite "of mine/suite.ini" --rounds 1 --no-plots -o o
 expect_exit 0
 expect_out "exec:missing/system.*skip: no-such-program is not installed: package nothing has it"
 python3 - o/stats.csv <<'END' || fail "not the programs that can be measured"

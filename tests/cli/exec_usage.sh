@@ -30,7 +30,7 @@ refuses "name 'a b'" -a system --label 'a b' -- true
 refuses "--only goes with" -a system --only lua -- true
 refuses "one too many" -a system --suite programs -- true
 refuses "no-output" -a system --no-output --same-output -- true
-for allocator in floor first-fit:size=1M pool:lock=none locked+pool traced+jemalloc; do
+for allocator in floor first-fit:size=1M pool:lock=none locked+pool traced+system; do
     refuses "has no library that can be put under a program" -a "system,$allocator" -- true
 done
 refuses "no-such.so" -a ./no-such.so -- true
