@@ -42,7 +42,7 @@ struct line {
 
 static void put_bytes(struct line *line, const char *text, size_t length) {
     for (size_t i = 0; i < length && line->used < sizeof line->text; i++)
-        line->text[line->used++] = text[i] == '\t' || text[i] == '\n' ? '?' : text[i];
+        line->text[line->used++] = (char)(text[i] == '\t' || text[i] == '\n' ? '?' : text[i]);
 }
 
 /* A field, and what ends it. */

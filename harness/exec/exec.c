@@ -63,8 +63,8 @@ void hm_exec_close(const char *folder) {
 __attribute__((format(printf, 3, 4))) static void say(struct hm_outcome *out, enum hm_status status,
                                                       const char *format, ...) {
     va_list args;
-    va_start(args, format);
     out->status = status;
+    va_start(args, format);
     vsnprintf(out->reason, sizeof out->reason, format, args);
     va_end(args);
 }

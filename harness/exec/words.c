@@ -20,7 +20,7 @@ static const char *take_word(const char *text, char *out) {
         if (escapes && (!quote || strchr("\"\\", text[1])))
             *out++ = *++text;
         else if (quote ? *text == quote : strchr("'\"", *text) != NULL)
-            quote = quote ? '\0' : *text;
+            quote = (char)(quote ? '\0' : *text);
         else
             *out++ = *text;
     }

@@ -9,7 +9,7 @@ exec_ends() {
     shift
     rm -rf o
     heapmark exec --rounds 1 --no-plots -o o "$@"
-    [[ $expected == ok ]] && expect_exit 0 || expect_exit 1
+    expect_exit "$([[ $expected == ok ]] && echo 0 || echo 1)"
     expect_column o/samples.csv status "$expected"
 }
 
