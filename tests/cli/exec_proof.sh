@@ -73,8 +73,8 @@ exec_ends ok -a system,./mine.so -- ./linked
 # One that takes the address of free, at a fixed place: the linker makes a stub of its own.
 cat >fixed.c <<'C'
 #include <stdlib.h>
-static void (*volatile kept)(void *) = free;
-int main(void) { kept(malloc(10)); return 0; }
+static void (*volatile kept)(void *);
+int main(void) { kept = free; kept(malloc(10)); return 0; }
 C
 cc -no-pie -fno-pie -o fixed fixed.c || fail "could not compile fixed"
 exec_ends ok -a system,./mine.so -- ./fixed

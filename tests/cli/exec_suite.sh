@@ -9,6 +9,9 @@ expect_exit 0
 for program in lua python3 sqlite3 redis gcc gnuplot; do
     expect_out "^exec:$program/system/-/-/none"
 done
+heapmark exec -a system --suite programs --only gcc,sqlite3 --dry-run
+expect_out "^exec:gcc/" "^exec:sqlite3/"
+! grep -qE "exec:(lua|gnuplot)" "$out" || fail "--only takes more than it names"
 run env PATH=/nowhere "$hm" exec -a system --suite programs --dry-run
 expect_exit 0
 expect_out "exec:lua/system.*skip: lua5.4 is not installed: package lua5.4 has it" \
