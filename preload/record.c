@@ -107,13 +107,18 @@ static inline bool is_ready(void) {
 
 /* ---- Records ---- */
 
-static inline unsigned code_of(unsigned kind, bool failed) {
-    return (kind + 1) | (failed ? HM_SPOOL_FAILED : 0u);
+/* What a short record can not say. Apart, so that the usual calls stay short themselves. */
+static __attribute__((noinline)) void put_long(unsigned code, const void *block, uint64_t ticket,
+                                               size_t count, size_t size) {
+    const struct hm_record_call call = {
+        .code = code, .block = block, .ticket = ticket, .count = count, .size = size};
+    hm_record_put(&call);
 }
 
-static inline void *made(unsigned kind, void *block, size_t size) {
-    hm_record_put((struct hm_record_call){
-        .code = code_of(kind, !block), .block = block, .ticket = hm_record_ticket(), .size = size});
+static inline void *made(void *block, size_t size) {
+    uint64_t ticket = hm_record_ticket();
+    if (HM_UNLIKELY(!hm_record_put_short(0, (uint64_t)(uintptr_t)block, size, ticket)))
+        put_long(hm_record_code(HM_TRACE_MALLOC, !block), block, ticket, 0, size);
     return block;
 }
 
@@ -122,23 +127,23 @@ static unsigned log2_of(size_t alignment) {
 }
 
 static void *made_aligned(unsigned kind, void *block, unsigned log2, size_t size) {
-    hm_record_put((struct hm_record_call){.code = code_of(kind, !block) |
-                                                  (log2 & 0x3f) << HM_SPOOL_ALIGNMENT_SHIFT,
-                                          .block = block,
-                                          .ticket = hm_record_ticket(),
-                                          .size = size});
+    unsigned code = hm_record_code(kind, !block);
+    put_long(code | (log2 > 31 ? 31 : log2) << HM_SPOOL_ALIGNMENT_SHIFT, block, hm_record_ticket(),
+             0, size);
     return block;
 }
 
+/* To free nothing is a call, too: one at the base's own place, with a size. */
 static inline void gone(const void *block, uint64_t ticket) {
-    hm_record_put((struct hm_record_call){
-        .code = code_of(HM_TRACE_FREE, false), .block = block, .ticket = ticket});
+    uint64_t address = block ? (uint64_t)(uintptr_t)block : hm_record_bases[0];
+    if (HM_UNLIKELY(!hm_record_put_short(HM_SPOOL_IS_FREE, address, !block, ticket)))
+        put_long(hm_record_code(HM_TRACE_FREE, false), block, ticket, 0, 0);
 }
 
 /* A reallocation of a block; what it does to an address that moves is seen in two places. */
-static void *moved(unsigned kind, const void *old, void *block, uint64_t before, size_t count,
-                   size_t size) {
-    struct hm_record_call call = {.code = code_of(kind, !block),
+static __attribute__((noinline)) void *moved(unsigned kind, const void *old, void *block,
+                                             uint64_t before, size_t count, size_t size) {
+    struct hm_record_call call = {.code = hm_record_code(kind, !block),
                                   .block = block ? block : old,
                                   .ticket = before,
                                   .count = count,
@@ -149,7 +154,7 @@ static void *moved(unsigned kind, const void *old, void *block, uint64_t before,
         call.ticket_before = before;
         call.ticket = hm_record_ticket();
     }
-    hm_record_put(call);
+    hm_record_put(&call);
     return block;
 }
 
@@ -164,18 +169,14 @@ static void *leave_early(const void *block, size_t size) {
 EXPORT void *malloc(size_t size) {
     if (HM_UNLIKELY(!is_ready()))
         return early_take(size);
-    return made(HM_TRACE_MALLOC, next.malloc(size), size);
+    return made(next.malloc(size), size);
 }
 
 EXPORT void *calloc(size_t count, size_t size) {
     if (HM_UNLIKELY(!is_ready()))
         return early_take(count * size);
     void *block = next.calloc(count, size);
-    hm_record_put((struct hm_record_call){.code = code_of(HM_TRACE_CALLOC, !block),
-                                          .block = block,
-                                          .ticket = hm_record_ticket(),
-                                          .count = count,
-                                          .size = size});
+    put_long(hm_record_code(HM_TRACE_CALLOC, !block), block, hm_record_ticket(), count, size);
     return block;
 }
 
@@ -191,7 +192,7 @@ EXPORT void *realloc(void *block, size_t size) {
     if (HM_UNLIKELY(!is_ready() || (block && is_early(block))))
         return block ? leave_early(block, size) : early_take(size);
     if (!block)
-        return made(HM_TRACE_MALLOC, next.realloc(NULL, size), size);
+        return made(next.realloc(NULL, size), size);
     uint64_t before = hm_record_ticket();
     void *fresh = next.realloc(block, size);
     if (HM_UNLIKELY(!fresh && !size)) {
@@ -212,7 +213,7 @@ EXPORT void *reallocarray(void *block, size_t count, size_t size) {
     if (overflows)
         errno = ENOMEM;
     if (!block)
-        return made(HM_TRACE_MALLOC, NULL, SIZE_MAX);
+        return made(NULL, SIZE_MAX);
     return moved(HM_TRACE_REALLOCARRAY, block, fresh, before, count, size);
 }
 
@@ -253,7 +254,6 @@ EXPORT void *pvalloc(size_t size) {
 EXPORT size_t malloc_usable_size(void *block) {
     if (HM_UNLIKELY(!is_ready() || is_early(block)))
         return block ? early_size(block) : 0;
-    hm_record_put((struct hm_record_call){
-        .code = code_of(HM_TRACE_USABLE, false), .block = block, .ticket = hm_record_ticket()});
+    put_long(hm_record_code(HM_TRACE_USABLE, false), block, hm_record_ticket(), 0, 0);
     return next.malloc_usable_size(block);
 }

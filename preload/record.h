@@ -1,7 +1,7 @@
-/* The recording library's own: from a call to a slot of the spool (traces/spool.h).
+/* The recording library's own: from a call to a record in the spool (traces/spool.h).
  *
  * Vocabulary
- *   reserve   take slots of the thread's chunk, by one instruction that no signal can divide
+ *   reserve   take words of the thread's chunk, by one instruction that no signal can divide
  *   depth     how many records of this thread are being written: more than one in a signal handler
  *             that came between
  *   retired   of a chunk: full, but what the handler interrupted may still write there
@@ -33,8 +33,9 @@ struct hm_record_mapping {
 };
 
 struct hm_record_thread {
-    uint64_t cursor; /* address of the next slot */
+    uint64_t cursor; /* address of the next record */
     uint64_t limit;  /* end of the chunk */
+    uint64_t ticket; /* of the last record that was not nested */
     uint32_t depth;
     uint32_t image; /* of which this is a thread; 0: of none yet */
     uint32_t number;
@@ -56,15 +57,30 @@ extern HM_HIDDEN struct hm_record_state *hm_record_state;
 extern HM_HIDDEN uint64_t hm_record_tickets;
 extern HM_HIDDEN unsigned hm_record_extra; /* HM_SPOOL_EXTRA with times or stacks, else 0 */
 
-/** Slots for a record when the chunk has no room, or the image no spool.
+/** Places are counted from these; no place is near them while nothing is recorded, or while all
+ *  records are long. */
+extern HM_HIDDEN uint64_t hm_record_bases[2];
+
+/** Words for a record when the chunk has no room, or the image no spool.
  *  @param ticket the first that the call took  @return their address; 0: the call is dropped */
 HM_HIDDEN uint64_t hm_record_reserve(uint64_t bytes, uint64_t ticket);
+
+/* What a call was; the code is all of the first word below the address. */
+struct hm_record_call {
+    unsigned code;
+    const void *block, *old;
+    uint64_t ticket, ticket_before; /* the latter is 0 for calls that take one */
+    uint64_t count, size;
+};
+
+/** A long record. */
+HM_HIDDEN void hm_record_put(const struct hm_record_call *call);
 
 /** The image exits with this status. Does nothing in a process that is not it. */
 HM_HIDDEN void hm_record_ends(int status);
 
-/** Fill the slot with stack and time. */
-HM_HIDDEN void hm_record_put_extra(struct hm_spool_slot *slot);
+/** Fill two words with stack and time. */
+HM_HIDDEN void hm_record_put_extra(uint64_t words[2]);
 
 /** Ask what the environment says of stacks. Called once, as the process starts. */
 HM_HIDDEN void hm_record_want_extra(bool times, unsigned frames);
@@ -86,66 +102,51 @@ static inline uint64_t hm_record_ticket(void) {
 }
 
 /* The limit is read on both sides: a handler may have replaced the chunk in between. */
-static inline struct hm_spool_slot *hm_record_take(struct hm_record_thread *self, uint64_t slots,
-                                                   uint64_t ticket) {
+static inline uint64_t *hm_record_take(struct hm_record_thread *self, uint64_t bytes,
+                                       uint64_t ticket) {
     const volatile uint64_t *limit = &self->limit;
-    uint64_t bytes = slots * HM_SPOOL_SLOT_BYTES;
     uint64_t before = *limit;
     uint64_t at = hm_record_add(&self->cursor, bytes);
     bool fits = at + bytes <= before && before == *limit;
     if (HM_UNLIKELY(!fits || !atomic_load_explicit(&hm_record_state->is_on, memory_order_relaxed)))
         at = hm_record_reserve(bytes, ticket);
-    return (struct hm_spool_slot *)at;
+    return (uint64_t *)at;
 }
 
-/* What a call was; the code is all of the first word below the address. */
-struct hm_record_call {
-    unsigned code;
-    const void *block, *old;
-    uint64_t ticket, ticket_before; /* the latter is 0 for calls that take one */
-    uint64_t count, size;
-};
+#define HM_RECORD_OUTSIDE (~((UINT64_C(1) << (HM_SPOOL_PLACE_BITS + 4)) - 1) | 15)
 
-static inline bool hm_record_is_counted(unsigned code) {
-    unsigned kind = (code & HM_SPOOL_KIND_MASK) - 1;
-    return kind == HM_TRACE_CALLOC || kind == HM_TRACE_REALLOCARRAY;
+static inline unsigned hm_record_code(unsigned kind, bool failed) {
+    return (kind + 1) << HM_SPOOL_KIND_SHIFT | (failed ? HM_SPOOL_FAILED : 0u);
 }
 
-static inline void hm_record_fill(struct hm_spool_slot *slot, const struct hm_record_call *call) {
-    uint64_t small = call->size;
-    struct hm_spool_slot *next = slot + 1;
-    volatile uint64_t *first = &slot->first;
-    *first = (uint64_t)(uintptr_t)call->block << HM_SPOOL_ADDRESS_SHIFT | call->code;
-    if (call->code & HM_SPOOL_MOVED)
-        *next++ = (struct hm_spool_slot){(uint64_t)(uintptr_t)call->old, call->ticket_before};
-    if (hm_record_is_counted(call->code))
-        small |= call->count << HM_SPOOL_COUNT_SHIFT;
-    if (HM_UNLIKELY(call->code & HM_SPOOL_LARGE)) {
-        *next++ = (struct hm_spool_slot){call->count, call->size};
-        small = 0;
-    }
-    if (HM_UNLIKELY(call->code & HM_SPOOL_EXTRA))
-        hm_record_put_extra(next);
-    __atomic_store_n(&slot->second, call->ticket << HM_SPOOL_TICKET_SHIFT | small,
-                     __ATOMIC_RELEASE);
-}
-
-static inline void hm_record_put(struct hm_record_call call) {
+/* A malloc that succeeded, or a free. @param bits HM_SPOOL_IS_FREE or 0
+ * @return whether a short record could say it, and did */
+static inline bool hm_record_put_short(unsigned bits, uint64_t address, uint64_t size,
+                                       uint64_t ticket) {
     struct hm_record_thread *self = &hm_record_self;
-    uint64_t most = hm_record_is_counted(call.code) ? HM_SPOOL_COUNT_MAX : HM_SPOOL_SIZE_MAX;
-    if (HM_UNLIKELY(call.size > most || call.count > HM_SPOOL_COUNT_MAX))
-        call.code |= HM_SPOOL_LARGE;
-    call.code |= hm_record_extra;
-    uint64_t slots = 1u + !!(call.code & HM_SPOOL_MOVED) + !!(call.code & HM_SPOOL_LARGE) +
-                     !!(call.code & HM_SPOOL_EXTRA);
-    self->depth++;
+    uint64_t place = address - hm_record_bases[0];
+    if (place & HM_RECORD_OUTSIDE) {
+        place = address - hm_record_bases[1];
+        bits |= HM_SPOOL_IS_HIGH;
+        if (HM_UNLIKELY(place & HM_RECORD_OUTSIDE))
+            return false;
+    }
+    if (HM_UNLIKELY(size >> (64 - HM_SPOOL_SIZE_AT) || self->depth ||
+                    (ticket - self->ticket) >> HM_SPOOL_TICKET_BITS))
+        return false;
+    uint64_t low = ticket & ((1u << HM_SPOOL_TICKET_BITS) - 1);
+    self->depth = 1;
+    self->ticket = ticket;
     atomic_signal_fence(memory_order_seq_cst);
-    struct hm_spool_slot *slot =
-        hm_record_take(self, slots, call.ticket_before ? call.ticket_before : call.ticket);
-    if (HM_LIKELY(slot))
-        hm_record_fill(slot, &call);
+    uint64_t *word = hm_record_take(self, HM_SPOOL_WORD_BYTES, ticket);
+    if (HM_LIKELY(word))
+        __atomic_store_n(word,
+                         size << HM_SPOOL_SIZE_AT | low << HM_SPOOL_TICKET_AT |
+                             place >> 4 << HM_SPOOL_PLACE_SHIFT | bits | HM_SPOOL_IS_SHORT,
+                         __ATOMIC_RELAXED);
     atomic_signal_fence(memory_order_seq_cst);
-    self->depth--;
+    self->depth = 0;
+    return true;
 }
 
 #endif

@@ -10,10 +10,10 @@ void hm_record_want_extra(bool times, unsigned frames) {
     hm_record_extra = times || frames ? HM_SPOOL_EXTRA : 0;
 }
 
-void hm_record_put_extra(struct hm_spool_slot *slot) {
+void hm_record_put_extra(uint64_t words[2]) {
     struct timespec now = {0, 0};
     if (has_times)
         clock_gettime(CLOCK_MONOTONIC, &now);
-    slot->first = 0;
-    slot->second = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    words[0] = 0;
+    words[1] = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }

@@ -1,6 +1,7 @@
 /* The image's spool: made at its first call, and filled chunk by chunk.
  *
  * Vocabulary
+ *   flush     copy a full chunk to another place of the file, and empty it
  *   settle    find out whether this image is recorded, and make its spool if so
  *   word      a number or a text that is put at the end of a path without stdio
  *
@@ -30,7 +31,11 @@ enum {
     STATE_BYTES = 4096,
     IMAGES_MAX = 100000, /* of one process number */
     KERNEL_SIGNALS_BYTES = 8,
+    HM_RECORD_NOWHERE = 8, /* no block is a multiple of 16 bytes away from it */
 };
+
+/* Half of what a place can tell. */
+#define REACH (UINT64_C(1) << (HM_SPOOL_PLACE_BITS + 3))
 
 extern void *__libc_stack_end;
 
@@ -39,6 +44,7 @@ static struct hm_record_state first_state;
 struct hm_record_state *hm_record_state = &first_state;
 __attribute__((aligned(64))) uint64_t hm_record_tickets;
 unsigned hm_record_extra;
+uint64_t hm_record_bases[2] = {HM_RECORD_NOWHERE, HM_RECORD_NOWHERE};
 
 static struct {
     bool was_asked; /* the environment was looked at */
@@ -130,12 +136,18 @@ static void ask_environment(void) {
 
 /* ---- The file ---- */
 
+/* Where the process may not write such a file, to try it would be a signal. */
+static int may_grow(uint64_t size) {
+    struct rlimit limit;
+    bool is_known = syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0;
+    return is_known && size > limit.rlim_cur ? EFBIG : 0;
+}
+
 /* Room in the file, so that writing to its mapping can not fail. @return 0 or an errno */
 static int make_room(int fd, uint64_t from, uint64_t bytes) {
     static const char zeros[HM_SPOOL_GRANULE];
-    struct rlimit limit;
-    if (syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 && from + bytes > limit.rlim_cur)
-        return EFBIG; /* to try it would be a signal */
+    if (may_grow(from + bytes))
+        return EFBIG;
     if (syscall(SYS_fallocate, fd, 0, (off_t)from, (off_t)bytes) == 0)
         return 0;
     if (errno != EOPNOTSUPP && errno != ENOSYS)
@@ -153,8 +165,7 @@ static void *map_room(int fd, uint64_t from, uint64_t bytes) {
         errno = bad;
         return NULL;
     }
-    void *start =
-        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, (off_t)from);
+    void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)from);
     return start == MAP_FAILED ? NULL : start;
 }
 
@@ -194,6 +205,18 @@ static void describe(struct hm_spool_head *head) {
         close_fd(fd);
 }
 
+/* Places around the program's break, and around the mappings below the stack. */
+static void find_bases(struct hm_spool_head *head) {
+    uint64_t low = (uint64_t)syscall(SYS_brk, 0) & -(uint64_t)HM_SPOOL_GRANULE;
+    uint64_t high = (uint64_t)(uintptr_t)head & -(uint64_t)HM_SPOOL_GRANULE;
+    head->bases[0] = low > REACH ? low - REACH : 0;
+    head->bases[1] = high > REACH ? high - REACH : 0;
+    if (hm_record_extra)
+        return;
+    hm_record_bases[0] = head->bases[0];
+    hm_record_bases[1] = head->bases[1];
+}
+
 /* @param forked_at the parent's last ticket, when this is a forked child */
 static bool create_spool(uint64_t forked_at) {
     char parent[HM_SPOOL_NAME_BYTES];
@@ -206,6 +229,7 @@ static bool create_spool(uint64_t forked_at) {
     if (!head)
         return false;
     describe(head);
+    find_bases(head);
     memcpy(head->parent, parent, sizeof parent);
     head->forked_at = parent[0] ? forked_at : 0;
     head->used = HM_SPOOL_HEAD_BYTES;
@@ -281,21 +305,6 @@ static void join_image(struct hm_record_thread *self) {
         pthread_setspecific(spool.key, self);
 }
 
-/* A handler's interrupted callers may still write to the old chunk. */
-static void retire(struct hm_record_thread *self) {
-    if (self->depth <= 1) {
-        while (self->retired_count) {
-            struct hm_record_mapping *old = &self->retired[--self->retired_count];
-            munmap(old->start, old->bytes);
-        }
-        if (self->chunk.bytes)
-            munmap(self->chunk.start, self->chunk.bytes);
-    } else if (self->retired_count < HM_RECORD_RETIRED_MAX && self->chunk.bytes) {
-        self->retired[self->retired_count++] = self->chunk;
-    }
-    self->chunk.bytes = 0;
-}
-
 /* A thread's first chunks are small, for there may be many threads that hardly allocate. */
 static uint64_t next_bytes(const struct hm_record_thread *self) {
     uint64_t bytes = (uint64_t)HM_SPOOL_GRANULE << (self->chunks < 8 ? 2 * self->chunks : 16);
@@ -304,29 +313,90 @@ static uint64_t next_bytes(const struct hm_record_thread *self) {
     return bytes;
 }
 
-/* @return 0 or an errno */
-static int add_chunk(struct hm_record_thread *self) {
+static void begin_chunk(struct hm_record_thread *self, struct hm_spool_chunk *chunk,
+                        uint64_t bytes) {
+    *chunk = (struct hm_spool_chunk){.bytes = bytes,
+                                     .thread = self->number,
+                                     .tid = (uint32_t)syscall(SYS_gettid),
+                                     .number = self->chunks++,
+                                     .ticket = self->ticket};
+    __atomic_store_n(&chunk->magic, HM_SPOOL_CHUNK_MAGIC, __ATOMIC_RELEASE);
+    self->cursor = (uint64_t)(uintptr_t)(chunk + 1);
+    self->limit = (uint64_t)(uintptr_t)chunk + bytes;
+}
+
+static int open_spool(void) {
     char path[PATH_BYTES];
+    put_path(path);
+    return open_path(path, O_RDWR);
+}
+
+/* @return 0 or an errno */
+static int write_at(int fd, const void *bytes, uint64_t count, uint64_t at) {
+    long written = syscall(SYS_pwrite64, fd, bytes, count, (off_t)at);
+    return written == (long)count ? 0 : written < 0 ? errno : ENOSPC;
+}
+
+/* The copy's head comes last: until then there is none. */
+static int copy_chunk(int fd, const struct hm_spool_chunk *chunk, uint64_t at) {
+    struct hm_spool_chunk head = *chunk;
+    int bad = may_grow(at + chunk->bytes);
+    head.is_copy = 1;
+    if (!bad)
+        bad = write_at(fd, chunk + 1, chunk->bytes - sizeof head, at + sizeof head);
+    return bad ? bad : write_at(fd, &head, sizeof head, at);
+}
+
+static int flush(struct hm_record_thread *self) {
+    struct hm_spool_chunk *chunk = self->chunk.start;
+    uint64_t bytes = self->chunk.bytes;
+    uint64_t at = __atomic_fetch_add(&spool.head->used, bytes, __ATOMIC_ACQ_REL);
+    int fd = open_spool();
+    int bad = fd < 0 ? errno : copy_chunk(fd, chunk, at);
+    if (fd >= 0)
+        close_fd(fd);
+    if (bad)
+        return bad;
+    memset(chunk + 1, 0, bytes - sizeof *chunk);
+    begin_chunk(self, chunk, bytes);
+    return 0;
+}
+
+/* The old one stays in the file as it is, and mapped while a handler's interrupted callers may still
+ * write there. */
+static void retire(struct hm_record_thread *self) {
+    bool is_mapped = self->chunk.bytes;
+    if (is_mapped && self->depth <= 1)
+        munmap(self->chunk.start, self->chunk.bytes);
+    else if (is_mapped && self->retired_count < HM_RECORD_RETIRED_MAX)
+        self->retired[self->retired_count++] = self->chunk;
+    while (self->depth <= 1 && self->retired_count) {
+        const struct hm_record_mapping *old = &self->retired[--self->retired_count];
+        munmap(old->start, old->bytes);
+    }
+    self->chunk.bytes = 0;
+}
+
+static int add_chunk(struct hm_record_thread *self) {
     uint64_t bytes = next_bytes(self);
     uint64_t from = __atomic_fetch_add(&spool.head->used, bytes, __ATOMIC_ACQ_REL);
-    put_path(path);
-    int fd = open_path(path, O_RDWR);
-    if (fd < 0)
-        return errno;
-    struct hm_spool_chunk *chunk = map_room(fd, from, bytes);
+    int fd = open_spool();
+    struct hm_spool_chunk *chunk = fd < 0 ? NULL : map_room(fd, from, bytes);
     int bad = chunk ? 0 : errno;
-    close_fd(fd);
+    if (fd >= 0)
+        close_fd(fd);
     if (bad)
         return bad;
     retire(self);
-    *chunk = (struct hm_spool_chunk){
-        .bytes = bytes, .thread = self->number, .tid = (uint32_t)syscall(SYS_gettid)};
-    __atomic_store_n(&chunk->magic, HM_SPOOL_CHUNK_MAGIC, __ATOMIC_RELEASE);
     self->chunk = (struct hm_record_mapping){chunk, bytes};
-    self->chunks++;
-    self->cursor = (uint64_t)(uintptr_t)(chunk + 1);
-    self->limit = (uint64_t)(uintptr_t)chunk + bytes;
+    begin_chunk(self, chunk, bytes);
     return 0;
+}
+
+/* A chunk of full size is used again, unless somebody is still writing to it. */
+static int renew_chunk(struct hm_record_thread *self) {
+    return self->depth <= 1 && self->chunk.bytes == HM_SPOOL_CHUNK_BYTES ? flush(self)
+                                                                         : add_chunk(self);
 }
 
 /* Signals are blocked, so that nobody else of this thread comes here. */
@@ -338,7 +408,7 @@ static uint64_t reserve_alone(uint64_t bytes, uint64_t ticket) {
         return 0;
     if (self->image != spool.image || self->cursor + bytes > self->limit) {
         join_image(self);
-        int bad = add_chunk(self);
+        int bad = renew_chunk(self);
         if (bad) {
             stop(bad, ticket);
             return 0;
@@ -373,8 +443,9 @@ uint64_t hm_record_reserve(uint64_t bytes, uint64_t ticket) {
 /* The other destructors' calls, and the C library's own after them, may follow. */
 static void thread_ends(void *round) {
     (void)round;
-    hm_record_put(
-        (struct hm_record_call){.code = HM_SPOOL_THREAD_END, .ticket = hm_record_ticket()});
+    const struct hm_record_call call = {.code = HM_SPOOL_THREAD_END << HM_SPOOL_KIND_SHIFT,
+                                        .ticket = hm_record_ticket()};
+    hm_record_put(&call);
 }
 
 void hm_record_ends(int status) {

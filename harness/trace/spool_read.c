@@ -20,6 +20,9 @@
 
 struct stretch {
     uint64_t from, to; /* bytes of the file */
+    uint64_t ticket;
+    uint32_t number;
+    bool is_copy;
 };
 
 struct stream {
@@ -29,6 +32,7 @@ struct stream {
     size_t chunk_count, chunk_room;
     size_t chunk; /* that is read */
     uint64_t at;
+    uint64_t ticket;             /* of the last record that was not nested */
     struct hm_spool_item *items; /* room for twice the window */
     size_t first, last;
 };
@@ -103,7 +107,7 @@ static struct stream *find_stream(struct hm_spool *s, uint32_t thread) {
     return &s->streams[thread];
 }
 
-static int add_stretch(struct stream *stream, uint64_t from, uint64_t to) {
+static int add_stretch(struct stream *stream, const struct stretch *stretch) {
     if (stream->chunk_count == stream->chunk_room) {
         size_t room = stream->chunk_room ? 2 * stream->chunk_room : 4;
         struct stretch *chunks = realloc(stream->chunks, room * sizeof *chunks);
@@ -112,8 +116,27 @@ static int add_stretch(struct stream *stream, uint64_t from, uint64_t to) {
         stream->chunks = chunks;
         stream->chunk_room = room;
     }
-    stream->chunks[stream->chunk_count++] = (struct stretch){from, to};
+    stream->chunks[stream->chunk_count++] = *stretch;
     return 0;
+}
+
+/* By number, and a copy before what it was copied from. */
+static int by_number(const void *a, const void *b) {
+    const struct stretch *left = a;
+    const struct stretch *right = b;
+    if (left->number != right->number)
+        return left->number < right->number ? -1 : 1;
+    return right->is_copy - left->is_copy;
+}
+
+static void sort_chunks(struct stream *stream) {
+    size_t kept = 0;
+    if (stream->chunk_count)
+        qsort(stream->chunks, stream->chunk_count, sizeof *stream->chunks, by_number);
+    for (size_t i = 0; i < stream->chunk_count; i++)
+        if (!kept || stream->chunks[kept - 1].number != stream->chunks[i].number)
+            stream->chunks[kept++] = stream->chunks[i];
+    stream->chunk_count = kept;
 }
 
 static int add_chunk(struct hm_spool *s, uint64_t at, const struct hm_spool_chunk *chunk) {
@@ -122,7 +145,12 @@ static int add_chunk(struct hm_spool *s, uint64_t at, const struct hm_spool_chun
         return chunk->thread < s->size / HM_SPOOL_GRANULE ? ENOMEM : 0;
     if (chunk->tid == (uint32_t)hm_spool_head(s)->pid)
         s->main = chunk->thread;
-    return add_stretch(stream, at + sizeof *chunk, at + chunk->bytes);
+    const struct stretch stretch = {.from = at + sizeof *chunk,
+                                    .to = at + chunk->bytes,
+                                    .ticket = chunk->ticket,
+                                    .number = chunk->number,
+                                    .is_copy = chunk->is_copy};
+    return add_stretch(stream, &stretch);
 }
 
 /* Where a thread was killed between taking a chunk and giving it a head, the next head is looked
@@ -139,6 +167,8 @@ static int find_chunks(struct hm_spool *s) {
             return bad;
         at += is_valid ? chunk.bytes : HM_SPOOL_GRANULE;
     }
+    for (size_t i = 0; i < s->stream_count; i++)
+        sort_chunks(&s->streams[i]);
     return 0;
 }
 
@@ -179,27 +209,42 @@ void hm_spool_close(struct hm_spool *spool) {
 
 /* ---- Records ---- */
 
-static unsigned slots_of(const struct hm_spool_slot *slot) {
-    if ((slot->first & HM_SPOOL_KIND_MASK) == HM_SPOOL_STACK)
-        return 2 + (unsigned)(slot->second & HM_SPOOL_COUNT_MAX) / 2;
-    return 1u + !!(slot->first & HM_SPOOL_MOVED) + !!(slot->first & HM_SPOOL_LARGE) +
-           !!(slot->first & HM_SPOOL_EXTRA);
+static unsigned kind_of(uint64_t first) {
+    return first >> HM_SPOOL_KIND_SHIFT & HM_SPOOL_KIND_MASK;
+}
+
+/* Of a record, or of one that was never begun. */
+static uint64_t words_of(const uint64_t *words) {
+    uint64_t first = __atomic_load_n(words, __ATOMIC_ACQUIRE);
+    if (!first || first & HM_SPOOL_IS_SHORT)
+        return 1;
+    if (kind_of(first) == HM_SPOOL_STACK)
+        return 4 + (words[1] & HM_SPOOL_COUNT_MAX);
+    return 2u + (first & HM_SPOOL_MOVED ? 2 : 0) + (first & HM_SPOOL_LARGE ? 2 : 0) +
+           (first & HM_SPOOL_EXTRA ? 2 : 0);
+}
+
+static bool is_finished(const uint64_t *words) {
+    return words[0] & HM_SPOOL_IS_SHORT ||
+           (words[0] && __atomic_load_n(&words[1], __ATOMIC_ACQUIRE) >> HM_SPOOL_TICKET_SHIFT);
 }
 
 /* The next record that was finished. @return NULL at the stream's end */
-static const struct hm_spool_slot *next_record(const struct hm_spool *s, struct stream *stream) {
+static const uint64_t *next_record(const struct hm_spool *s, struct stream *stream) {
     while (stream->chunk < stream->chunk_count) {
         const struct stretch *chunk = &stream->chunks[stream->chunk];
-        if (stream->at < chunk->from)
+        if (stream->at < chunk->from) {
             stream->at = chunk->from;
-        while (stream->at + HM_SPOOL_SLOT_BYTES <= chunk->to) {
-            const struct hm_spool_slot *slot = (const void *)(s->bytes + stream->at);
-            uint64_t first = __atomic_load_n(&slot->first, __ATOMIC_ACQUIRE);
-            uint64_t left = (chunk->to - stream->at) / HM_SPOOL_SLOT_BYTES;
-            uint64_t slots = first ? slots_of(slot) : 1;
-            stream->at += slots * HM_SPOOL_SLOT_BYTES;
-            if (first && slots <= left && __atomic_load_n(&slot->second, __ATOMIC_ACQUIRE))
-                return slot;
+            if (chunk->ticket > stream->ticket)
+                stream->ticket = chunk->ticket;
+        }
+        while (stream->at < chunk->to) {
+            const uint64_t *words = (const void *)(s->bytes + stream->at);
+            uint64_t left = (chunk->to - stream->at) / HM_SPOOL_WORD_BYTES;
+            uint64_t count = left > 1 ? words_of(words) : 1;
+            stream->at += count * HM_SPOOL_WORD_BYTES;
+            if (count <= left && (left > 1 || words[0] & HM_SPOOL_IS_SHORT) && is_finished(words))
+                return words;
         }
         stream->chunk++;
         stream->at = 0;
@@ -211,36 +256,57 @@ static bool is_counted(unsigned kind) {
     return kind == HM_TRACE_CALLOC || kind == HM_TRACE_REALLOCARRAY;
 }
 
+static void decode_short(const struct hm_spool *s, struct stream *stream, uint64_t word,
+                         struct hm_spool_item *item) {
+    const uint64_t ticket_mask = (1u << HM_SPOOL_TICKET_BITS) - 1;
+    const uint64_t place_mask = (UINT64_C(1) << HM_SPOOL_PLACE_BITS) - 1;
+    uint64_t base = hm_spool_head(s)->bases[word & HM_SPOOL_IS_HIGH ? 1 : 0];
+    uint64_t low = word >> HM_SPOOL_TICKET_AT & ticket_mask;
+    bool is_free = word & HM_SPOOL_IS_FREE;
+    stream->ticket += (low - stream->ticket) & ticket_mask;
+    *item = (struct hm_spool_item){
+        .ticket = stream->ticket,
+        .address = base + ((word >> HM_SPOOL_PLACE_SHIFT & place_mask) << 4),
+        .kind = is_free ? HM_TRACE_FREE : HM_TRACE_MALLOC,
+        .count = 1,
+        .size = word >> HM_SPOOL_SIZE_AT,
+    };
+    if (is_free && item->size)
+        item->address = item->size = 0;
+}
+
 /* @return the old address of a reallocation that moved, and the ticket in *leaves */
-static uint64_t decode(const struct hm_spool_slot *slot, struct hm_spool_item *item,
-                       uint64_t *leaves) {
-    uint64_t first = slot->first;
-    uint64_t small = slot->second & HM_SPOOL_SIZE_MAX;
+static uint64_t decode_long(struct stream *stream, const uint64_t *words,
+                            struct hm_spool_item *item, uint64_t *leaves) {
+    uint64_t first = words[0];
+    uint64_t small = words[1] & HM_SPOOL_SIZE_MAX;
     uint64_t old = 0;
     *item = (struct hm_spool_item){
-        .ticket = slot->second >> HM_SPOOL_TICKET_SHIFT,
+        .ticket = words[1] >> HM_SPOOL_TICKET_SHIFT,
         .address = first >> HM_SPOOL_ADDRESS_SHIFT,
-        .kind = (uint8_t)((first & HM_SPOOL_KIND_MASK) - 1),
+        .kind = (uint8_t)(kind_of(first) - 1),
         .failed = first & HM_SPOOL_FAILED,
-        .alignment_log2 = first >> HM_SPOOL_ALIGNMENT_SHIFT & 0x3f,
+        .alignment_log2 = first >> HM_SPOOL_ALIGNMENT_SHIFT & 0x1f,
     };
+    if (!(first & HM_SPOOL_NESTED))
+        stream->ticket = item->ticket;
     bool counted = is_counted(item->kind);
     item->count = counted ? small >> HM_SPOOL_COUNT_SHIFT : 1;
     item->size = counted ? small & HM_SPOOL_COUNT_MAX : small;
-    slot++;
+    words += 2;
     if (first & HM_SPOOL_MOVED) {
-        old = slot->first;
-        *leaves = slot->second;
-        slot++;
+        old = words[0];
+        *leaves = words[1];
+        words += 2;
     }
     if (first & HM_SPOOL_LARGE) {
-        item->count = counted ? slot->first : 1;
-        item->size = slot->second;
-        slot++;
+        item->count = counted ? words[0] : 1;
+        item->size = words[1];
+        words += 2;
     }
     if (first & HM_SPOOL_EXTRA) {
-        item->stack = slot->first;
-        item->time_ns = slot->second;
+        item->stack = words[0];
+        item->time_ns = words[1];
     }
     return old;
 }
@@ -264,16 +330,16 @@ static void insert(struct hm_spool *s, struct stream *stream, const struct hm_sp
 static bool read_one(struct hm_spool *s, struct stream *stream) {
     struct hm_spool_item item;
     uint64_t leaves = 0;
-    const struct hm_spool_slot *slot = next_record(s, stream);
-    if (!slot)
+    uint64_t old = 0;
+    const uint64_t *words = next_record(s, stream);
+    if (!words)
         return false;
-    if ((slot->first & HM_SPOOL_KIND_MASK) == HM_SPOOL_STACK)
-        return true;
-    if ((slot->first & HM_SPOOL_KIND_MASK) == HM_SPOOL_THREAD_END) {
+    if (words[0] & HM_SPOOL_IS_SHORT)
+        decode_short(s, stream, words[0], &item);
+    else
+        old = decode_long(stream, words, &item, &leaves);
+    if (item.kind == HM_SPOOL_THREAD_END - 1)
         stream->has_ended = true;
-        return true;
-    }
-    uint64_t old = decode(slot, &item, &leaves);
     if (item.kind >= HM_TRACE_KINDS || item.ticket >= s->stopped)
         return true;
     item.thread = stream->thread;
@@ -332,7 +398,7 @@ int hm_spool_rewind(struct hm_spool *spool, unsigned window) {
         stream->items = calloc(2 * (size_t)window + 2, sizeof *stream->items);
         if (!stream->items)
             return ENOMEM;
-        stream->chunk = stream->at = stream->first = stream->last = 0;
+        stream->chunk = stream->at = stream->first = stream->last = stream->ticket = 0;
         stream->has_ended = false;
         if (fill(spool, stream))
             spool->heap[spool->heap_count++] = stream;
