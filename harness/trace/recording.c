@@ -54,7 +54,7 @@ __attribute__((noreturn)) static void become_command(const struct hm_recording_o
     char wish[PATH_MAX + 64];
     char preload[2 * PATH_MAX];
     const char *others = getenv("LD_PRELOAD");
-    snprintf(wish, sizeof wish, "%d:%d:%u:%s", options->command_only ? (int)getpid() : 0,
+    snprintf(wish, sizeof wish, "%07d:%d:%u:%s", options->command_only ? (int)getpid() : 0,
              options->times, options->frames, folder);
     snprintf(preload, sizeof preload, "%s%s%s", options->library, others && *others ? ":" : "",
              others ? others : "");
