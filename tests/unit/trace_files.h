@@ -31,6 +31,12 @@ static inline int make_trace_folder(void **state) {
 }
 
 /* It is empty when nothing was left behind. */
+static inline void assert_nothing_is_left(void) {
+    unlink(trace_path);
+    assert_int_equal(rmdir(trace_folder), 0);
+    assert_int_equal(mkdir(trace_folder, 0700), 0);
+}
+
 static inline int remove_trace_folder(void **state) {
     (void)state;
     unlink(trace_path);

@@ -210,6 +210,24 @@ static void test_many_blocks_come_back_the_same(void **state) {
     round_trip(true, true);
 }
 
+static void test_a_thread_lasts_over_blocks(void **state) {
+    (void)state;
+    struct hm_trace_facts facts = {0};
+    struct hm_trace_writer *writer = new_trace(&facts);
+    for (size_t i = 0; i < EVENTS; i++) {
+        events[i] = (struct hm_trace_event){.kind = HM_TRACE_MALLOC,
+                                            .thread = i > 0,
+                                            .failed = true,
+                                            .count = 1,
+                                            .size = UINT64_MAX};
+        assert_int_equal(hm_trace_add(writer, &events[i]), 0);
+    }
+    assert_int_equal(hm_trace_finish(writer, HM_TRACE_END_EXIT, 0, 0, NULL), 0);
+    struct hm_trace_reader *reader = open_trace();
+    expect_all(reader, events, EVENTS);
+    hm_trace_close(reader);
+}
+
 static void test_an_empty_trace_is_whole(void **state) {
     (void)state;
     struct hm_trace_facts facts = {0}; /* not even texts */
@@ -329,7 +347,7 @@ static void test_nothing_is_overwritten_and_nothing_left_behind(void **state) {
     hm_trace_abandon(new_trace(&facts));
     assert_int_equal(access(trace_path, F_OK), -1);
     assert_int_equal(hm_trace_create("/nowhere/at/all", &facts, &writer), ENOENT);
-    /* remove_trace_folder sees whether a partial file is there */
+    assert_nothing_is_left();
 }
 
 /* ---- Damage ---- */
@@ -435,6 +453,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_kind_comes_back_with_all_its_fields),
         cmocka_unit_test(test_many_blocks_come_back_the_same),
+        cmocka_unit_test(test_a_thread_lasts_over_blocks),
         cmocka_unit_test(test_an_empty_trace_is_whole),
         cmocka_unit_test(test_texts_too_long_are_cut),
         cmocka_unit_test(test_fields_that_a_kind_lacks_do_not_count),
