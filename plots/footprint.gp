@@ -11,25 +11,28 @@ if (!drawn) { print 'the run has no footprint over time (it was run without the 
 do for [a = 1:arms] { legend_arm[a] = 0 }
 do for [r = 1:rows] { if (shown(r)) { legend_arm[row_arm[r]] = 1 } }
 
-# What the rows of a panel have in series.csv: row, live or footprint, ns, bytes. Arms do the same work
-# at different speeds, so each one's time is shown as a share of its own run.
+# What the rows of a panel have in series.csv: row, live or footprint, number of the point, bytes. Arms do the
+# same work at different speeds, and are looked at after equal parts of it: so what is shown across is the
+# share of the work that is done.
 LIVE = 1
 FOOTPRINT = 2
 which(metric) = metric eq 'live_bytes' ? LIVE : metric eq 'footprint_bytes' ? FOOTPRINT : 0
 in_row(r) = strcol('cell') eq row_cell[r] && column('round') == row_round[r] && which(strcol('metric')) > 0
-array longest[rows]
-note_longest(r, ns) = (longest[r] = maximum(longest[r], ns), ns)
+array looks[rows]
+array looks_live[rows]
+look(r, m) = m == LIVE ? (looks_live[r] = looks_live[r] + 1, looks_live[r] - 1) : (looks[r] = looks[r] + 1, looks[r] - 1)
 read_panel = "undefine $trace; eval from_csv; \
     do for [r = panel_first[p]:panel_last[p]] { if (shown(r)) { \
-        longest[r] = 1; \
+        looks[r] = 0; \
+        looks_live[r] = 0; \
         set table $trace append; \
         plot 'series.csv' every ::row_from[r]::row_to[r] using (r):(which(strcol('metric'))): \
-            (note_longest(r, column('t_ns'))):(column('value')) with table if (in_row(r)); \
+            (look(r, which(strcol('metric')))):(column('value')) with table if (in_row(r)); \
         unset table \
     } }; \
     eval from_here"
 mib = 1048576.0
-share(r, ns) = minimum(100, 100.0 * ns / longest[r])
+share(r, at) = 100.0 * at / maximum(1, looks[r] - 1)
 live_x(p) = $1 == live_row(p) && $2 == LIVE ? share($1, $3) : NaN
 arm_x(a) = row_arm[$1] == a && $2 == FOOTPRINT ? share($1, $3) : NaN
 # Every arm does the same work, so one arm's live bytes stand for all: the baseline's, where it has them.
@@ -71,7 +74,7 @@ legend_live = 'live bytes (baseline)'
 eval legend_w
 page_h = head_h + legend_h + 16 + (drawn - 1) / columns * panel_h + panel_h + foot_h
 title = headline
-subtitle = 'resident bytes that came since the heap was opened, from the begin of the work to its end; one round'
+subtitle = 'resident bytes that came since the heap was opened, by the share of the work that is done; one round'
 eval open_page
 eval draw_legend
 eval show_labels

@@ -1,8 +1,8 @@
 /* Making the calls of a plan (traces/replay.h) on a heap: the loop that is timed.
  *
  * Vocabulary
- *   touch   which bytes of a block are written: none, the first, or all. What realloc has kept is not
- *           written anew.
+ *   touch   which bytes of a block are written: none, the first, the first and one for each further
+ *           page (HM_REPLAY_PAGE bytes), or all. What realloc has kept is not written anew.
  *   mark    the byte that they are written with; it depends on the slot alone, and so holds through a realloc.
  *   checked a replay that is not timed, and looks at each block as it goes: contents, alignment, zeros.
  *
@@ -21,8 +21,13 @@
 enum hm_replay_mode {
     HM_REPLAY_TOUCH_NONE,
     HM_REPLAY_TOUCH_FIRST,
+    HM_REPLAY_TOUCH_PAGES,
     HM_REPLAY_TOUCH_ALL,
     HM_REPLAY_CHECKED, /* by one worker; touches all */
+};
+
+enum {
+    HM_REPLAY_PAGE = 4096,
 };
 
 /* A common slot. */
@@ -83,12 +88,20 @@ static inline bool hm_replay_usable_(struct hm_replayer *r, const struct hm_memo
 
 #define HM_REPLAY_HOT __attribute__((always_inline)) static inline
 
+/* The first place of a page that is not before `bytes`. */
+HM_REPLAY_HOT uint64_t hm_replay_page_(uint64_t bytes) {
+    return (bytes + HM_REPLAY_PAGE - 1) & -(uint64_t)HM_REPLAY_PAGE;
+}
+
 /* Write what is new of a block. */
 HM_REPLAY_HOT void hm_replay_touch_(struct hm_replayer *r, unsigned char *block, uint32_t slot,
                                     uint64_t before, uint64_t bytes,
                                     const enum hm_replay_mode mode) {
     if (mode == HM_REPLAY_TOUCH_FIRST && !before && bytes)
         *block = hm_replay_mark_of(slot);
+    if (mode == HM_REPLAY_TOUCH_PAGES)
+        for (uint64_t at = hm_replay_page_(before); at < bytes; at += HM_REPLAY_PAGE)
+            block[at] = hm_replay_mark_of(slot);
     if (mode >= HM_REPLAY_TOUCH_ALL && bytes > before)
         memset(block + before, hm_replay_mark_of(slot), bytes - before);
     if (mode == HM_REPLAY_CHECKED)
@@ -214,7 +227,8 @@ HM_REPLAY_HOT bool hm_replay_together_(struct hm_replayer *r, const struct hm_me
         done = hm_replay_rare_(r, memory, place, w[1], w[2], mode);
     else
         done = hm_replay_use_(r, memory, place, w[1], mode);
-    atomic_store_explicit(&common->turn, w[0] + 1, memory_order_release);
+    if (done) /* else there is no block for the next one */
+        atomic_store_explicit(&common->turn, w[0] + 1, memory_order_release);
     return done;
 }
 

@@ -322,6 +322,7 @@ struct cell {
 enum touch {
     TOUCH_NONE,
     TOUCH_FIRST,
+    TOUCH_PAGES,
     TOUCH_ALL,
 };
 

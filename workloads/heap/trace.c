@@ -30,13 +30,15 @@ static const struct hm_param params[] = {
                     .unit = "",
                     .help = "what heapmark record wrote, or the name of an example: docs/replay.md",
                     .kind = HM_PARAM_TEXT},
-    [PARAM_TOUCH] = {.name = "touch",
-                     .unit = "",
-                     .help =
-                         "bytes of each new block, and of what a realloc adds, that are written",
-                     .kind = HM_PARAM_CHOICE,
-                     .initial = HM_REPLAY_TOUCH_FIRST,
-                     .choices = "none|first|all"},
+    [PARAM_TOUCH] =
+        {.name = "touch",
+         .unit = "",
+         .help =
+             "bytes of each new block, and of what a realloc adds, that are written; pages: the "
+             "first, and one of each 4 KiB",
+         .kind = HM_PARAM_CHOICE,
+         .initial = HM_REPLAY_TOUCH_PAGES,
+         .choices = "none|first|pages|all"},
     {.name = NULL},
 };
 
@@ -200,6 +202,12 @@ __attribute__((noinline)) static bool calls_first(struct hm_replayer *r, const s
     return hm_replay_calls(r, m, from, to, HM_REPLAY_TOUCH_FIRST);
 }
 
+__attribute__((noinline)) static bool calls_pages(struct hm_replayer *r, const struct hm_memory *m,
+                                                  struct hm_replay_mark from,
+                                                  struct hm_replay_mark to) {
+    return hm_replay_calls(r, m, from, to, HM_REPLAY_TOUCH_PAGES);
+}
+
 __attribute__((noinline)) static bool calls_all(struct hm_replayer *r, const struct hm_memory *m,
                                                 struct hm_replay_mark from,
                                                 struct hm_replay_mark to) {
@@ -220,6 +228,7 @@ static bool make_calls(const struct hm_run *run, struct hm_replay_mark from,
                                    struct hm_replay_mark,
                                    struct hm_replay_mark) = {[HM_REPLAY_TOUCH_NONE] = calls_none,
                                                              [HM_REPLAY_TOUCH_FIRST] = calls_first,
+                                                             [HM_REPLAY_TOUCH_PAGES] = calls_pages,
                                                              [HM_REPLAY_TOUCH_ALL] = calls_all,
                                                              [HM_REPLAY_CHECKED] = calls_checked};
     struct replay *replay = run->state;
@@ -320,6 +329,17 @@ static bool run_part(struct hm_run *run, unsigned part, unsigned parts) {
 
 /* ---- After the run ---- */
 
+static bool holds_marks(const unsigned char *block, uint64_t bytes, unsigned char mark,
+                        enum hm_replay_mode mode) {
+    if (mode == HM_REPLAY_TOUCH_ALL)
+        return !hm_bytes_unlike(block, bytes, mark);
+    uint64_t end = mode == HM_REPLAY_TOUCH_FIRST && bytes ? 1 : bytes;
+    for (uint64_t at = 0; at < end; at += HM_REPLAY_PAGE)
+        if (block[at] != mark)
+            return false;
+    return true;
+}
+
 /* Blocks that were never freed. */
 static bool left_hold_marks(const struct replay *replay) {
     const struct hm_replayer *r = &replay->player;
@@ -327,8 +347,7 @@ static bool left_hold_marks(const struct replay *replay) {
         const struct hm_replay_left *left = &r->stream->left[i];
         const unsigned char *block =
             left->is_common ? r->common[left->slot].block : r->slots[left->slot];
-        uint64_t written = replay->mode == HM_REPLAY_TOUCH_ALL ? left->bytes : left->bytes > 0;
-        if (!block || hm_bytes_unlike(block, written, hm_replay_mark_of(left->slot)))
+        if (!block || !holds_marks(block, left->bytes, hm_replay_mark_of(left->slot), replay->mode))
             return false;
     }
     return true;
