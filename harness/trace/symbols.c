@@ -1,6 +1,7 @@
 /* Names out of ELF symbol tables and DWARF, by libdw. Each module has a session of its own there, so that
  * programs that are linked to fixed addresses can not lie in each other's way. */
 #include "harness/trace/symbols.h"
+#include "harness/trace/text.h"
 #include "harness/trace/texts.h"
 
 #include <stdlib.h>
@@ -125,6 +126,7 @@ static enum module_state look_at(struct module *m) {
 static void end_module(struct module *m) {
     if (m->session)
         dwfl_end(m->session);
+    m->session = NULL;
 }
 
 /* ---- Names ---- */
@@ -318,6 +320,8 @@ static struct module *module_of(struct hm_symbols *s, const struct hm_trace_fram
         if (!m->path || !m->build_id)
             return NULL;
         m->state = look_at(m);
+        if (m->state != MODULE_GOOD)
+            end_module(m);
     }
     return m;
 }
@@ -384,8 +388,11 @@ void hm_symbols_put_notes(const struct hm_symbols *s, FILE *out, const char *who
 #endif
     for (size_t i = 0; i < s->module_keys.count; i++) {
         const char *what = complaint(&s->modules[i]);
-        if (what && notes++ < NOTES_MAX)
-            fprintf(out, "%s: %s %s\n", who, s->modules[i].path, what);
+        if (!what || notes++ >= NOTES_MAX)
+            continue;
+        fprintf(out, "%s: ", who);
+        hm_trace_put_text(out, s->modules[i].path, "", SIZE_MAX);
+        fprintf(out, " %s\n", what);
     }
     if (notes > NOTES_MAX)
         fprintf(out, "%s: so it is with %zu modules more\n", who, notes - NOTES_MAX);
