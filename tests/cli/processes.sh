@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # A copy, so that its processes can be told from all others.
 cp "$hm" copy
 segments() {
-    find /dev/shm -maxdepth 1 -name 'heapmark-*' | sort
+    find /dev/shm -maxdepth 1 -type f -name 'heapmark-*' | sort
 }
 segments >before
 

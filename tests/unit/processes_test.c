@@ -98,8 +98,8 @@ static unsigned segments_in_sight(void) {
     unsigned count = 0;
     DIR *folder = opendir("/dev/shm");
     assert_non_null(folder);
-    for (struct dirent *entry; (entry = readdir(folder));)
-        count += strncmp(entry->d_name, "heapmark-", 9) == 0;
+    for (struct dirent *entry; (entry = readdir(folder));) /* folders are those of recordings */
+        count += entry->d_type == DT_REG && strncmp(entry->d_name, "heapmark-", 9) == 0;
     closedir(folder);
     return count;
 }
