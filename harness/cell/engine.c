@@ -474,9 +474,11 @@ const struct hm_proc_usage *hm_engine_used(const struct hm_engine *engine) {
 
 void hm_engine_check_done(struct hm_engine *engine, uint64_t asked) {
     uint64_t done = 0;
+    unsigned times = 1;
     for (unsigned i = 0; i < engine->count; i++)
         done += engine->workers[i].units_done;
-    unsigned times = engine->workload->is_unit_of_all ? engine->count : 1;
+    if (engine->workload->is_unit_of_all && engine->count)
+        times = engine->count;
     hm_tell("ops %llu", (unsigned long long)(done * engine->ops_per_unit / times));
     if (done < asked * engine->count)
         hm_tell_failure("oom", "memory ran out after %llu of %llu units", (unsigned long long)done,

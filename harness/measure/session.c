@@ -111,6 +111,7 @@ static int spawn(const struct hm_session *s, size_t cell, struct hm_spawn *how,
     hm_folder_file(s->folder, HM_EXEC_FOLDER, place);
     how->place = place;
     int bad = s->plan->programs ? hm_exec_cell(how, outcome) : hm_spawn_cell(how, outcome);
+    how->place = NULL;
     return bad ? hm_fail(error, bad, "can not start a process: %s", strerror(bad)) : 0;
 }
 

@@ -81,7 +81,7 @@ static const struct hm_metric of_latency[] = {
 
 enum {
     LATENCY = sizeof of_latency / sizeof *of_latency +
-              HM_LATENCY_CALLS * (HM_LATENCY_SIZES + 1) * HM_LATENCY_QUANTILES,
+              (size_t)HM_LATENCY_CALLS * (HM_LATENCY_SIZES + 1) * HM_LATENCY_QUANTILES,
     OWN = sizeof metrics / sizeof *metrics,
     FIGURES_MAX = 256,
 };
