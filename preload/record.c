@@ -50,7 +50,7 @@ static bool is_early(const void *block) {
 }
 
 static void *early_take(size_t size) {
-    size_t bytes = (size + 2 * GRANULE - 1) & -(size_t)GRANULE;
+    size_t bytes = (size + (size_t)2 * GRANULE - 1) & -(size_t)GRANULE;
     size_t at = size < EARLY_BYTES ? atomic_fetch_add(&early_used, bytes) : EARLY_BYTES;
     if (at + bytes > EARLY_BYTES)
         return NULL;

@@ -385,7 +385,7 @@ static int add_chunk(struct hm_record_thread *self) {
     int bad = chunk ? 0 : errno;
     if (fd >= 0)
         close_fd(fd);
-    if (bad)
+    if (!chunk)
         return bad;
     retire(self);
     self->chunk = (struct hm_record_mapping){chunk, bytes};

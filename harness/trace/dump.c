@@ -79,7 +79,7 @@ static bool has_module(const struct hm_trace_frame *frame) {
 
 static int put_stack(struct dumping *d, uint32_t stack) {
     struct hm_trace_frame frames[HM_TRACE_FRAMES_MAX];
-    uint32_t modules[HM_TRACE_FRAMES_MAX];
+    uint32_t modules[HM_TRACE_FRAMES_MAX] = {0};
     size_t count = hm_trace_stack(d->reader, stack, frames, HM_TRACE_FRAMES_MAX);
     for (size_t i = 0; i < count; i++)
         if (has_module(&frames[i]) && see_module(d, &frames[i], &modules[i]))

@@ -138,7 +138,7 @@ int hm_import_realloc(struct hm_import *import, struct hm_trace_event *event, ui
 int hm_import_number(const char *text, uint64_t *number, const char **end) {
     bool is_nil = strncmp(text, "(nil)", 5) == 0;
     bool is_hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-    char first = is_hex ? text[2] : text[0];
+    char first = text[is_hex ? 2 : 0];
     char *behind;
     if (is_nil) {
         *number = 0;

@@ -132,7 +132,7 @@ static int read_arguments(struct hm_import *import, const char *text, unsigned c
         text = is_nil ? text + 3 : end;
         if (i + 1 < count && strncmp(text, ", ", 2) != 0)
             REFUSE(import, "an argument is missing");
-        text += 2 * (i + 1 < count);
+        text += i + 1 < count ? 2 : 0;
     }
     return 0;
 }

@@ -16,8 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum {
     EXIT_NO_EXEC = 126,
     EXIT_NOT_FOUND = 127,

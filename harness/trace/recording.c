@@ -138,7 +138,7 @@ static int add_image(struct hm_recording *r, const char *name) {
         .end = head->has_ended ? HM_TRACE_END_EXIT : HM_TRACE_END_UNKNOWN,
         .status = head->has_ended ? (int)head->status : 0,
     };
-    strcpy(image->name, name);
+    memcpy(image->name, name, strlen(name) + 1);
     snprintf(image->program, sizeof image->program, "%.*s", (int)sizeof head->program,
              head->program);
     hm_spool_close(spool);

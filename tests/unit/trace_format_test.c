@@ -52,64 +52,77 @@ static void expect_all(struct hm_trace_reader *reader, const struct hm_trace_eve
     assert_int_equal(hm_trace_next(reader, &event), 0);
 }
 
+static const struct hm_trace_event every_kind[] = {
+    {.kind = HM_TRACE_THREAD_BEGIN, .count = 1},
+    {.kind = HM_TRACE_INHERITED, .block = 1, .count = 1, .size = 1000, .alignment_log2 = 12},
+    {.kind = HM_TRACE_MALLOC, .block = 2, .count = 1, .size = 0, .stack = 2, .time_ns = 7},
+    {.kind = HM_TRACE_CALLOC, .block = 3, .count = 9, .size = 11, .stack = 1, .time_ns = 7},
+    {.kind = HM_TRACE_ALIGNED_ALLOC,
+     .block = 4,
+     .count = 1,
+     .size = 64,
+     .alignment_log2 = 6,
+     .time_ns = 8},
+    {.kind = HM_TRACE_POSIX_MEMALIGN,
+     .block = 5,
+     .count = 1,
+     .size = 65,
+     .alignment_log2 = 63,
+     .time_ns = 8},
+    {.kind = HM_TRACE_MEMALIGN,
+     .block = 6,
+     .count = 1,
+     .size = 66,
+     .alignment_log2 = 1,
+     .time_ns = 8},
+    {.kind = HM_TRACE_VALLOC,
+     .block = 7,
+     .count = 1,
+     .size = 67,
+     .alignment_log2 = 12,
+     .time_ns = 8},
+    {.kind = HM_TRACE_PVALLOC,
+     .block = 8,
+     .count = 1,
+     .size = 68,
+     .alignment_log2 = 12,
+     .time_ns = 8},
+    {.kind = HM_TRACE_MALLOC, .failed = true, .count = 1, .size = UINT64_MAX, .time_ns = 8},
+    {.kind = HM_TRACE_THREAD_BEGIN, .thread = 1, .count = 1, .time_ns = 8},
+    {.kind = HM_TRACE_REALLOC, .thread = 1, .block = 2, .count = 1, .size = 40, .time_ns = 9},
+    {.kind = HM_TRACE_REALLOCARRAY, .block = 3, .count = 3, .size = 5, .time_ns = 9},
+    {.kind = HM_TRACE_REALLOC,
+     .block = 3,
+     .failed = true,
+     .count = 1,
+     .size = 1u << 30,
+     .time_ns = 9},
+    {.kind = HM_TRACE_REALLOC, .block = HM_TRACE_FOREIGN, .count = 1, .size = 77, .time_ns = 9},
+    {.kind = HM_TRACE_USABLE, .block = 8, .count = 1, .time_ns = 9},
+    {.kind = HM_TRACE_USABLE, .block = HM_TRACE_NULL, .count = 1, .time_ns = 9},
+    {.kind = HM_TRACE_FREE, .block = 2, .count = 1, .time_ns = 9},
+    {.kind = HM_TRACE_FREE, .block = HM_TRACE_NULL, .count = 1, .time_ns = 9},
+    {.kind = HM_TRACE_FREE, .block = HM_TRACE_FOREIGN, .count = 1, .time_ns = 9},
+    {.kind = HM_TRACE_FREE, .block = 1, .count = 1, .time_ns = 9},
+    {.kind = HM_TRACE_THREAD_END, .thread = 1, .count = 1, .time_ns = UINT64_MAX},
+};
+
+static void expect_facts(struct hm_trace_reader *reader) {
+    const struct hm_trace_facts *facts = hm_trace_facts(reader);
+    assert_string_equal(facts->program, trace_facts.program);
+    assert_string_equal(facts->command, trace_facts.command);
+    assert_string_equal(facts->recorder, trace_facts.recorder);
+    assert_string_equal(facts->machine, trace_facts.machine);
+    assert_int_equal(facts->pid, 4711);
+    assert_int_equal(facts->started_utc, -3);
+    assert_int_equal(facts->page_bytes, 4096);
+    assert_true(facts->has_times && facts->has_stacks);
+}
+
 static void test_every_kind_comes_back_with_all_its_fields(void **state) {
     (void)state;
-    const struct hm_trace_event all[] = {
-        {.kind = HM_TRACE_THREAD_BEGIN, .count = 1},
-        {.kind = HM_TRACE_INHERITED, .block = 1, .count = 1, .size = 1000, .alignment_log2 = 12},
-        {.kind = HM_TRACE_MALLOC, .block = 2, .count = 1, .size = 0, .stack = 2, .time_ns = 7},
-        {.kind = HM_TRACE_CALLOC, .block = 3, .count = 9, .size = 11, .stack = 1, .time_ns = 7},
-        {.kind = HM_TRACE_ALIGNED_ALLOC,
-         .block = 4,
-         .count = 1,
-         .size = 64,
-         .alignment_log2 = 6,
-         .time_ns = 8},
-        {.kind = HM_TRACE_POSIX_MEMALIGN,
-         .block = 5,
-         .count = 1,
-         .size = 65,
-         .alignment_log2 = 63,
-         .time_ns = 8},
-        {.kind = HM_TRACE_MEMALIGN,
-         .block = 6,
-         .count = 1,
-         .size = 66,
-         .alignment_log2 = 1,
-         .time_ns = 8},
-        {.kind = HM_TRACE_VALLOC,
-         .block = 7,
-         .count = 1,
-         .size = 67,
-         .alignment_log2 = 12,
-         .time_ns = 8},
-        {.kind = HM_TRACE_PVALLOC,
-         .block = 8,
-         .count = 1,
-         .size = 68,
-         .alignment_log2 = 12,
-         .time_ns = 8},
-        {.kind = HM_TRACE_MALLOC, .failed = true, .count = 1, .size = UINT64_MAX, .time_ns = 8},
-        {.kind = HM_TRACE_THREAD_BEGIN, .thread = 1, .count = 1, .time_ns = 8},
-        {.kind = HM_TRACE_REALLOC, .thread = 1, .block = 2, .count = 1, .size = 40, .time_ns = 9},
-        {.kind = HM_TRACE_REALLOCARRAY, .block = 3, .count = 3, .size = 5, .time_ns = 9},
-        {.kind = HM_TRACE_REALLOC,
-         .block = 3,
-         .failed = true,
-         .count = 1,
-         .size = 1u << 30,
-         .time_ns = 9},
-        {.kind = HM_TRACE_REALLOC, .block = HM_TRACE_FOREIGN, .count = 1, .size = 77, .time_ns = 9},
-        {.kind = HM_TRACE_USABLE, .block = 8, .count = 1, .time_ns = 9},
-        {.kind = HM_TRACE_USABLE, .block = HM_TRACE_NULL, .count = 1, .time_ns = 9},
-        {.kind = HM_TRACE_FREE, .block = 2, .count = 1, .time_ns = 9},
-        {.kind = HM_TRACE_FREE, .block = HM_TRACE_NULL, .count = 1, .time_ns = 9},
-        {.kind = HM_TRACE_FREE, .block = HM_TRACE_FOREIGN, .count = 1, .time_ns = 9},
-        {.kind = HM_TRACE_FREE, .block = 1, .count = 1, .time_ns = 9},
-        {.kind = HM_TRACE_THREAD_END, .thread = 1, .count = 1, .time_ns = UINT64_MAX},
-    };
     enum {
-        COUNT = sizeof all / sizeof *all
+        COUNT = sizeof every_kind / sizeof *every_kind
     };
     const struct hm_trace_totals by_hand = {
         .operations = 18,
@@ -128,7 +141,7 @@ static void test_every_kind_comes_back_with_all_its_fields(void **state) {
         .cross_thread_frees = 2, /* block 2 by thread 1, and then by 0 */
         .duration_ns = UINT64_MAX,
         .dropped = 3,
-        .hash = hash_of(all, COUNT),
+        .hash = hash_of(every_kind, COUNT),
         .end = HM_TRACE_END_SIGNAL,
         .status = 11,
     };
@@ -139,22 +152,14 @@ static void test_every_kind_comes_back_with_all_its_fields(void **state) {
     const struct hm_trace_address frames[] = {{module, 0x1234}, {UINT32_MAX, UINT64_MAX}};
     assert_int_equal(hm_trace_add_stack(writer, frames, 2), 1);
     assert_int_equal(hm_trace_add_stack(writer, frames, 0), 2);
-    add_all(writer, all, COUNT);
+    add_all(writer, every_kind, COUNT);
     assert_int_equal(hm_trace_finish(writer, HM_TRACE_END_SIGNAL, 11, 3, &totals), 0);
     assert_memory_equal(&totals, &by_hand, sizeof totals);
 
     struct hm_trace_reader *reader = open_trace();
-    const struct hm_trace_facts *facts = hm_trace_facts(reader);
-    assert_string_equal(facts->program, trace_facts.program);
-    assert_string_equal(facts->command, trace_facts.command);
-    assert_string_equal(facts->recorder, trace_facts.recorder);
-    assert_string_equal(facts->machine, trace_facts.machine);
-    assert_int_equal(facts->pid, 4711);
-    assert_int_equal(facts->started_utc, -3);
-    assert_int_equal(facts->page_bytes, 4096);
-    assert_true(facts->has_times && facts->has_stacks);
+    expect_facts(reader);
     for (int times = 0; times < 2; times++) {
-        expect_all(reader, all, COUNT);
+        expect_all(reader, every_kind, COUNT);
         assert_memory_equal(hm_trace_totals(reader), &by_hand, sizeof by_hand);
         assert_int_equal(hm_trace_rewind(reader), 0);
     }
