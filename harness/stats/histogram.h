@@ -39,7 +39,7 @@ static inline uint64_t hm_histogram_low(unsigned bucket) {
     if (bucket < HM_HISTOGRAM_EXACT)
         return bucket;
     unsigned octave = (bucket - HM_HISTOGRAM_EXACT) / HM_HISTOGRAM_STEPS;
-    return (uint64_t)(HM_HISTOGRAM_STEPS + bucket % HM_HISTOGRAM_STEPS) << (octave + 1);
+    return (uint64_t)(HM_HISTOGRAM_STEPS + bucket % HM_HISTOGRAM_STEPS) << ((octave + 1) & 63);
 }
 
 static inline void hm_histogram_count(struct hm_histogram *histogram, uint64_t parts) {

@@ -287,7 +287,7 @@ static void *scribbling_malloc(size_t bytes) {
 }
 
 static const char *verdict_on(struct hm_memory memory) {
-    struct cell cell;
+    static struct cell cell;
     note_afresh();
     open_cell(&cell, memory, 1, TOUCH_NONE);
     assert_int_equal(cell.workload->prepare(&cell.runs[0]), 0);
