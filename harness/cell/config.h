@@ -35,6 +35,7 @@ struct hm_cell_config {
     uint64_t units;         /* timed; in the calibration: nanoseconds to reach */
     uint64_t warmup_units;  /* done before, on the same heap */
     uint64_t spin_ns;       /* busy waiting before the warm-up */
+    uint64_t rate;          /* in the latency pass: calls per second of each thread, 0 for any */
     unsigned idle_s;        /* in the space pass, after the teardown */
     char nonce[33];         /* proves that the process came to its end */
     char library[PATH_MAX]; /* where all malloc entry points must come from; "" for the C library */

@@ -19,6 +19,8 @@ static const double shares[HM_LATENCY_QUANTILES - 1] = {0.5, 0.9, 0.99, 0.999, 0
 /* The counter may drift so far from the clock over the pass: the histogram's error is as large. */
 static const double most_drift = 0.01;
 
+static const double open_loop_s = 1;
+
 static void tell_value(const char *metric, double value) {
     if (isfinite(value))
         hm_tell("value %s -1 %.17g", metric, value);
@@ -28,37 +30,35 @@ static double step_ns(void) {
     return (double)hm_ticks.step_ticks * hm_ticks.ns_per_tick;
 }
 
-/* @param size "" or "_small", .. */
-static void tell_quantiles(const struct hm_histogram *h, const char *call, const char *size) {
+static void tell_quantiles(const struct hm_histogram *h, const char *name) {
     char metric[64];
     for (int q = 0; q < HM_LATENCY_QUANTILES; q++) {
         bool is_max = q == HM_LATENCY_QUANTILES - 1;
-        snprintf(metric, sizeof metric, "latency_%s%s_%s_ns", call, size,
-                 hm_latency_quantile_names[q]);
+        snprintf(metric, sizeof metric, "%s_%s_ns", name, hm_latency_quantile_names[q]);
         tell_value(metric, is_max ? hm_histogram_greatest_ns(h)
                                   : hm_histogram_quantile_ns(h, shares[q], step_ns()));
     }
 }
 
-static void tell_buckets(const struct hm_histogram *h, const char *call, const char *size) {
+static void tell_buckets(const struct hm_histogram *h, const char *name) {
     for (unsigned b = 0; b < HM_HISTOGRAM_BUCKETS; b++)
         if (h->counts[b])
-            hm_tell("bucket latency_%s_%s_ns %u %llu", call, size, b,
-                    (unsigned long long)h->counts[b]);
+            hm_tell("bucket %s_ns %u %llu", name, b, (unsigned long long)h->counts[b]);
 }
 
 static void tell_call(const struct hm_latency_record *record, unsigned call,
                       struct hm_histogram *sum) {
-    const char *name = hm_latency_call_names[call];
-    char size[16];
+    char name[32];
     memset(sum, 0, sizeof *sum);
     for (unsigned s = 0; s < HM_LATENCY_SIZES; s++)
         hm_histogram_add(sum, &record->kinds[call][s]);
-    tell_quantiles(sum, name, "");
+    snprintf(name, sizeof name, "latency_%s", hm_latency_call_names[call]);
+    tell_quantiles(sum, name);
     for (unsigned s = 0; s < HM_LATENCY_SIZES; s++) {
-        snprintf(size, sizeof size, "_%s", hm_latency_size_names[s]);
-        tell_quantiles(&record->kinds[call][s], name, size);
-        tell_buckets(&record->kinds[call][s], name, hm_latency_size_names[s]);
+        snprintf(name, sizeof name, "latency_%s_%s", hm_latency_call_names[call],
+                 hm_latency_size_names[s]);
+        tell_quantiles(&record->kinds[call][s], name);
+        tell_buckets(&record->kinds[call][s], name);
     }
 }
 
@@ -82,20 +82,49 @@ static void tell_clock(void) {
     tell_value("timer_ns", (double)hm_ticks.pair_ticks * hm_ticks.ns_per_tick);
 }
 
-void hm_latency_pass(struct hm_engine *engine, const struct hm_cell_config *config) {
-    hm_engine_warm_up(engine);
-    hm_engine_watch(engine, hm_latency_record);
-    double seconds = hm_engine_run(engine, config->units);
-    hm_engine_watch(engine, NULL);
-    hm_engine_check_done(engine, config->units);
-    tell_clock();
-    double ops = (double)hm_engine_ops(engine, config->units) / config->threads;
+/* As many units as take a second at the rate, by the calls of the warm-up: the same for every arm. */
+static uint64_t open_units(const struct hm_cell_config *config, uint64_t warm_calls) {
+    double calls = (double)warm_calls / config->threads;
+    if (!config->rate || !config->warmup_units || !(calls > 0))
+        return config->units;
+    double units = open_loop_s * (double)config->rate * (double)config->warmup_units / calls;
+    if (units >= (double)config->units)
+        return config->units;
+    return units < 1 ? 1 : (uint64_t)units;
+}
+
+static void tell_response(const struct hm_latency_record *record, unsigned threads,
+                          double seconds) {
+    uint64_t calls = hm_histogram_total(&record->response);
+    if (!calls)
+        return;
+    tell_quantiles(&record->response, "response");
+    tell_buckets(&record->response, "response");
+    tell_value("served_rate", (double)calls / threads / seconds);
+}
+
+static void tell_all(const struct hm_cell_config *config, double seconds) {
     const struct hm_latency_record *record = hm_latency_merge();
     struct hm_histogram *sum = hm_scratch(sizeof *sum);
     if (!record || !sum)
         hm_tell_failure("oom", "no memory for the histograms");
     for (unsigned call = 0; call < HM_LATENCY_CALLS; call++)
         tell_call(record, call, sum);
+    tell_response(record, config->threads, seconds);
     tell_stalls(record);
+}
+
+void hm_latency_pass(struct hm_engine *engine, const struct hm_cell_config *config) {
+    uint64_t before = hm_latency_calls();
+    hm_engine_warm_up(engine);
+    uint64_t units = open_units(config, hm_latency_calls() - before);
+    hm_latency_open_loop(config->rate);
+    hm_engine_watch(engine, hm_latency_record);
+    double seconds = hm_engine_run(engine, units);
+    hm_engine_watch(engine, NULL);
+    hm_engine_check_done(engine, units);
+    tell_clock();
+    tell_all(config, seconds);
+    double ops = (double)hm_engine_ops(engine, units) / config->threads;
     tell_value("latency_time_ns", seconds * 1e9 / ops);
 }

@@ -7,6 +7,7 @@
  *   call    malloc (with calloc, aligned_alloc and realloc(NULL, n)), realloc of a block, free of a block
  *   size    small: up to 1 KiB; medium: up to 32 KiB; large. As requested: of a realloc the new size, of a
  *           free what was asked for when the block was last allocated
+ *   open    a loop in which calls are due at fixed times; response: from then to its end
  *   stall   one of the longest calls, kept one by one */
 #ifndef HM_HARNESS_CELL_LATENCY_H
 #define HM_HARNESS_CELL_LATENCY_H

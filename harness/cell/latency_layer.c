@@ -15,6 +15,9 @@
 /* Of a thread that is inside; those of threads that have left are used again. */
 struct thread_record {
     struct hm_latency_record kept;
+    uint64_t step;                /* in which `first_ticks` was */
+    uint64_t first_ticks;         /* when its first call of the step was due */
+    uint64_t sent;                /* calls since then */
     struct thread_record *next;   /* of all */
     struct thread_record *unused; /* the next one that nobody uses */
 };
@@ -23,6 +26,8 @@ static struct latency {
     struct hm_memory inner;
     bool on; /* written between steps only */
     uint64_t on_ticks, on_ns;
+    double gap_ticks;        /* between two calls of an open loop; 0: closed */
+    uint64_t step;           /* timed steps so far */
     struct hm_ledger ledger; /* of each block its size, one byte */
     pthread_mutex_t mutex;   /* of the records' lists */
     struct thread_record *all, *unused;
@@ -87,7 +92,23 @@ static void note(enum hm_latency_call call, unsigned size, uint64_t begin, uint6
                                      .size = (uint8_t)size});
 }
 
+/* In an open loop. @return when the call is due, which is now or was before */
+static uint64_t wait_until_due(void) {
+    uint64_t now = hm_ticks_begin();
+    if (own->step != latency.step) {
+        own->step = latency.step;
+        own->first_ticks = now;
+        own->sent = 0;
+    }
+    uint64_t due = own->first_ticks + (uint64_t)((double)own->sent++ * latency.gap_ticks);
+    while (now < due)
+        now = hm_ticks_begin();
+    return due;
+}
+
 static bool is_recording(void) {
+    if (own)
+        own->kept.calls++;
     return latency.on && own;
 }
 
@@ -121,10 +142,14 @@ static unsigned kept_size(void *block) {
             INNER;                                                                                 \
             break;                                                                                 \
         }                                                                                          \
+        bool open_ = latency.gap_ticks > 0;                                                        \
+        uint64_t due_ = open_ ? wait_until_due() : 0;                                              \
         uint64_t begin_ = hm_ticks_begin();                                                        \
         INNER;                                                                                     \
         uint64_t end_ = hm_ticks_end();                                                            \
         note(call, size, begin_, end_);                                                            \
+        if (open_)                                                                                 \
+            hm_histogram_count(&own->kept.response, hm_ticks_parts(due_, end_));                   \
     } while (0)
 
 /* Once for each shape of the inner heap, so that no test of it stands between the readings. */
@@ -169,7 +194,7 @@ static unsigned kept_size(void *block) {
         (void)heap;                                                                                \
         if (!block)                                                                                \
             return;                                                                                \
-        unsigned size = is_recording() ? kept_size(block) : 0;                                     \
+        unsigned size = latency.on && own ? kept_size(block) : 0;                                  \
         TIMED(HM_LATENCY_FREE, size, INNER(free, block));                                          \
     }
 
@@ -229,7 +254,19 @@ const struct hm_allocator hm_latency_layer = {
 void hm_latency_record(bool on, uint64_t done_ns) {
     latency.on_ticks = hm_ticks_begin();
     latency.on_ns = done_ns;
+    latency.step += on;
     latency.on = on;
+}
+
+void hm_latency_open_loop(uint64_t rate) {
+    latency.gap_ticks = rate ? 1e9 / (double)rate / hm_ticks.ns_per_tick : 0;
+}
+
+uint64_t hm_latency_calls(void) {
+    uint64_t calls = 0;
+    for (const struct thread_record *r = latency.all; r; r = r->next)
+        calls += r->kept.calls;
+    return calls;
 }
 
 const struct hm_latency_record *hm_latency_merge(void) {
@@ -238,6 +275,8 @@ const struct hm_latency_record *hm_latency_merge(void) {
         for (unsigned call = 0; call < HM_LATENCY_CALLS; call++)
             for (unsigned size = 0; size < HM_LATENCY_SIZES; size++)
                 hm_histogram_add(&sum->kinds[call][size], &r->kept.kinds[call][size]);
+        hm_histogram_add(&sum->response, &r->kept.response);
+        sum->calls += r->kept.calls;
         for (unsigned i = 0; i < HM_LATENCY_STALLS; i++)
             keep_stall(sum, &r->kept.stalls[i]);
     }

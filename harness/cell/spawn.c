@@ -94,6 +94,7 @@ static void build_argv(const struct hm_spawn *s, const char *nonce, struct words
     add_word(w, "--units=%" PRIu64, s->units);
     add_word(w, "--warmup=%" PRIu64, s->warmup_units);
     add_word(w, "--spin=%" PRIu64, s->spin_ns);
+    add_word(w, "--rate=%" PRIu64, s->plan->rate);
     add_word(w, "--idle=%u", s->plan->idle_s);
     add_word(w, "--library=%s", cell->arm->plugin ? "" : cell->arm->library);
     add_word(w, "--name=%s", cell->id);

@@ -10,14 +10,21 @@
 #include <string.h>
 
 /* Long options that set a key of the request carry its name. */
-static const struct option options[] = {
-    {"quick", no_argument, NULL, 'q'},          {"rigorous", no_argument, NULL, 'r'},
-    {"dry-run", no_argument, NULL, 'n'},        {"no-plots", no_argument, NULL, 'p'},
-    {"resume", required_argument, NULL, 'R'},   {"rounds", required_argument, NULL, 'k'},
-    {"pin", required_argument, NULL, 'k'},      {"threading", required_argument, NULL, 'k'},
-    {"metrics", required_argument, NULL, 'k'},  {"margin", required_argument, NULL, 'k'},
-    {"baseline", required_argument, NULL, 'k'}, {"seed", required_argument, NULL, 'k'},
-    {"timeout", required_argument, NULL, 'k'},  {NULL, 0, NULL, 0}};
+static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
+                                        {"rigorous", no_argument, NULL, 'r'},
+                                        {"dry-run", no_argument, NULL, 'n'},
+                                        {"no-plots", no_argument, NULL, 'p'},
+                                        {"resume", required_argument, NULL, 'R'},
+                                        {"rounds", required_argument, NULL, 'k'},
+                                        {"pin", required_argument, NULL, 'k'},
+                                        {"threading", required_argument, NULL, 'k'},
+                                        {"metrics", required_argument, NULL, 'k'},
+                                        {"margin", required_argument, NULL, 'k'},
+                                        {"baseline", required_argument, NULL, 'k'},
+                                        {"seed", required_argument, NULL, 'k'},
+                                        {"timeout", required_argument, NULL, 'k'},
+                                        {"rate", required_argument, NULL, 'k'},
+                                        {NULL, 0, NULL, 0}};
 
 /* What -a, -c, -w and -t gave: it replaces the lists of every matrix of a job file. */
 struct lists {

@@ -19,9 +19,10 @@ struct hm_session {
     struct hm_progress *progress;
     const char *program; /* absolute path of heapmark */
     const volatile sig_atomic_t *interrupted;
-    bool *done;          /* [pass][cell][round]: measured by an earlier part of this run */
-    bool *failed;        /* [cell] */
-    uint64_t *checksums; /* [group]: of the first good process; 0 before it */
+    bool *done;   /* [pass][cell][round]: measured by an earlier part of this run */
+    bool *failed; /* [cell] */
+    uint64_t
+        *checksums; /* [group], and those of open loops: of the first good process; 0 before it */
 };
 
 /** @return 0 or ENOMEM. hm_session_free it; the fields above `done` are borrowed. */

@@ -5,6 +5,7 @@
 #include "harness/plan/skip.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,6 +240,7 @@ static int set_options(struct hm_builder *b) {
     plan->rounds = r->rounds ? r->rounds : mode->rounds;
     plan->target_s = mode->target_s;
     plan->seed = r->seed;
+    plan->rate = r->rate;
     plan->timeout_s = r->timeout_s > 0 ? r->timeout_s : 60;
     plan->pin = HM_PIN_CORE;
     if (r->pin && hm_pin_parse(r->pin, &plan->pin))
@@ -247,6 +249,8 @@ static int set_options(struct hm_builder *b) {
         return hm_fail(b->error, EINVAL, "threading=%s: must be one of isolated, gil, free",
                        r->threading);
     int bad = set_metrics(b, r->metrics);
+    if (!bad && plan->rate && !plan->latency_pass)
+        bad = hm_fail(b->error, EINVAL, "rate=%" PRIu64 ": goes with metrics=latency", plan->rate);
     return bad ? bad : set_margin(b, r->margin);
 }
 

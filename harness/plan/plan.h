@@ -103,6 +103,7 @@ struct hm_plan {
     double margin;   /* 0.02 for 2 % */
     double target_s; /* measured time of the baseline, for each process */
     bool time_pass, space_pass, latency_pass;
+    uint64_t rate;   /* of the latency pass, calls per second of each thread; 0: closed loops */
     unsigned idle_s; /* that a process of the space pass stays idle at its end */
 };
 

@@ -97,6 +97,15 @@ static int set_seed(struct hm_request *request, const char *value, struct hm_err
     return 0;
 }
 
+static int set_rate(struct hm_request *request, const char *value, struct hm_error *error) {
+    int64_t n;
+    if (hm_number_parse(value, 1000, &n) || n < 0 || n > 1000000000)
+        return hm_fail(error, EINVAL,
+                       "rate=%s: must be calls per second of each thread, from 0 to 1000M", value);
+    request->rate = (uint64_t)n;
+    return 0;
+}
+
 static int set_timeout(struct hm_request *request, const char *value, struct hm_error *error) {
     char *end;
     double seconds = strtod(value, &end);
@@ -128,6 +137,8 @@ int hm_request_set(struct hm_request *request, const char *key, const char *valu
         return set_rounds(request, value, error);
     if (strcmp(key, "seed") == 0)
         return set_seed(request, value, error);
+    if (strcmp(key, "rate") == 0)
+        return set_rate(request, value, error);
     if (strcmp(key, "timeout") == 0)
         return set_timeout(request, value, error);
     if (strcmp(key, "mode") == 0)

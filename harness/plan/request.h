@@ -51,6 +51,7 @@ struct hm_request {
     char *baseline;  /* allocator's label; NULL: the first of each matrix */
     uint64_t seed;
     double timeout_s; /* 0: the default */
+    uint64_t rate; /* calls per second of each thread in the latency pass; 0: as fast as they go */
     const struct hm_programs
         *programs; /* in the place of the workloads of all matrices; borrowed */
     bool optional; /* parts that are missing on this machine are skipped, not refused */
@@ -60,7 +61,7 @@ struct hm_request {
 void hm_request_init(struct hm_request *request);
 void hm_request_free(struct hm_request *request);
 
-/** Set one of the run's keys (rounds, mode, pin, metrics, margin, baseline, seed, timeout,
+/** Set one of the run's keys (rounds, mode, pin, metrics, margin, baseline, seed, timeout, rate,
  * optional) or of a matrix (allocators, collectors, workloads, threads).
  *  @return 0, ENOENT for an unknown key, or EINVAL; the line says what is wrong */
 int hm_request_set(struct hm_request *request, const char *key, const char *value,

@@ -13,7 +13,8 @@
 #include <string.h>
 
 enum {
-    KINDS = HM_LATENCY_CALLS * HM_LATENCY_SIZES,
+    RESPONSE = HM_LATENCY_CALLS * HM_LATENCY_SIZES, /* behind those of calls and sizes */
+    KINDS,
 };
 
 const char hm_histogram_header[] = "cell,metric,low_ns,high_ns,count,round\n";
@@ -44,6 +45,8 @@ void hm_histogram_put(FILE *out, const char *cell, int round, const struct hm_bu
 
 static const char *kind_name(int kind) {
     static char name[32];
+    if (kind == RESPONSE)
+        return "response_ns";
     snprintf(name, sizeof name, "latency_%s_%s_ns", hm_latency_call_names[kind / HM_LATENCY_SIZES],
              hm_latency_size_names[kind % HM_LATENCY_SIZES]);
     return name;

@@ -162,6 +162,7 @@ static json_t *manifest_json(const struct hm_manifest *m) {
                   "machine", m->machine, "warnings", m->warnings, "doubt", text_or_null(m->doubt));
     if (!json)
         return NULL;
+    json_object_set_new(json, "rate", json_integer((json_int_t)plan->rate));
     json_object_set_new(json, "threading", json_string(hm_threading_name(plan->threading)));
     json_object_set_new(json, "allocators", arms_json(plan));
     json_object_set_new(json, "collectors", collectors_json(plan));

@@ -70,6 +70,16 @@ static const struct hm_metric metrics[] = {
 static const struct hm_metric of_latency[] = {
     {"latency_time_ns", "ns/op", HM_BETTER_NEITHER, false,
      "time_ns in the latency pass, where the clock is read around each call"},
+    {"served_rate", "calls/s", HM_BETTER_HIGHER, false,
+     "calls of a thread per second in an open loop (--rate); below the rate, it is more than can "
+     "be served"},
+    {"response_p50_ns", "ns", HM_BETTER_LOWER, true,
+     "what half of the calls of an open loop take at most, from when they are due"},
+    {"response_p90_ns", "ns", HM_BETTER_LOWER, false, "the same of 90 % of the calls"},
+    {"response_p99_ns", "ns", HM_BETTER_LOWER, true, "the same of 99 % of the calls"},
+    {"response_p999_ns", "ns", HM_BETTER_LOWER, true, "the same of 99.9 % of the calls"},
+    {"response_p9999_ns", "ns", HM_BETTER_LOWER, false, "the same of 99.99 % of the calls"},
+    {"response_max_ns", "ns", HM_BETTER_LOWER, false, "the same of all calls"},
     {"timer_ns", "ns", HM_BETTER_NEITHER, false,
      "two readings of the clock with nothing between them, taken off each latency"},
     {"timer_step_ns", "ns", HM_BETTER_NEITHER, false,

@@ -83,3 +83,31 @@ expect_out "free, churn, 1 thread: by percentile" "100 us"
 sed -i /latency_time_ns/d o/stats.csv
 heapmark plot o --figure latency
 expect_err "no latencies"
+
+# value METRIC: of one process, which reports on descriptor 3.
+value() {
+    awk -v m="$1" '$1 == "value" && $2 == m { print $4 }' report
+}
+
+# open_loop RATE UNITS
+open_loop() {
+    heapmark cell --pass=latency --allocator="$slow" --workload=churn --units="$2" --warmup=20 --cpus=-1 \
+        --nonce=n --rate="$1" 3>report
+    grep -qx 'end n' report || fail "the process did not come to its end"
+}
+
+# An open loop: calls of 20 us that are due every 10 us, so that each waits for all the lateness of those before.
+open_loop 100000 200
+calls=$(awk '$1 == "bucket" && $2 == "response_ns" { n += $4 } END { print n }' report)
+[[ $calls -eq 400 ]] || fail "$calls responses of 200 operations"
+at_least "$(value response_max_ns)" $((10000 * 399 + 20000)) "the longest response"
+at_least "$(value response_p50_ns)" $((10000 * 198 + 20000)) "half of the responses"
+# Here there is time enough; and no more is done than there is time for in a second.
+open_loop 2000 5000
+at_least 2010 "$(value served_rate)" "the rate that was asked for"
+at_least "$(value response_p50_ns)" 20000 "the delayed p50 of the responses"
+grep -qx 'ops 1000' report || fail "not a thousand operations: $(grep ^ops report)"
+heapmark run -a system -w churn --metrics latency --rate fast -o bad
+expect_refusal "rate=fast" "calls per second"
+heapmark run -a system -w churn --rate 1M -o bad
+expect_refusal "rate=1000000" "metrics=latency"
