@@ -27,7 +27,7 @@ static const char usage[] =
     "                   or free (one, with no such lock)\n"
     "  --metrics LIST   time, space (default: both), idle (space, and what is given\n"
     "                   back a second after the work), latency (of single calls)\n"
-    "  --rate N         in the latency pass: calls are due at fixed times, N per second\n"
+    "  --rate N         in the latency pass: calls are due at fixed times, N a second\n"
     "                   of each thread, and counted from then (default: one by one)\n"
     "  --margin P       differences below P percent are not told (default 2%)\n"
     "  --baseline NAME  the allocator that the others are compared with\n"
