@@ -245,7 +245,7 @@ int hm_objects_open(const char *path, const struct hm_objects **out,
         return bad;
     bad = decode(&payload, out, &wrong);
     hm_objects_unmap(&payload);
-    return bad ? hm_objects_say(why, bad, path, "%s", wrong ? wrong : "no memory to read it") : 0;
+    return bad ? hm_objects_fail(why, bad, path, "%s", wrong ? wrong : "no memory to read it") : 0;
 }
 
 void hm_objects_close(const struct hm_objects *objects) {
@@ -267,7 +267,7 @@ int hm_objects_pack(const char *from, const char *to, char why[HM_OBJECTS_WHY_BY
     bad = decode(&payload, &objects, &wrong);
     hm_objects_close(objects);
     if (bad)
-        hm_objects_say(why, bad, from, "%s", wrong ? wrong : "no memory to read it");
+        hm_objects_say(why, from, "%s", wrong ? wrong : "no memory to read it");
     else
         bad = hm_objects_write(to, &payload, why);
     hm_objects_unmap(&payload);

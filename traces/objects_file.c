@@ -26,8 +26,7 @@ enum packing {
 
 static const uint8_t magic[8] = {'H', 'M', 'O', 'B', 'J', '\r', '\n', 0x1a};
 
-int hm_objects_say(char why[HM_OBJECTS_WHY_BYTES], int code, const char *path, const char *what,
-                   ...) {
+void hm_objects_say(char why[HM_OBJECTS_WHY_BYTES], const char *path, const char *what, ...) {
     va_list args;
     int used = snprintf(why, HM_OBJECTS_WHY_BYTES, "%.150s: ", path);
     va_start(args, what);
@@ -36,7 +35,6 @@ int hm_objects_say(char why[HM_OBJECTS_WHY_BYTES], int code, const char *path, c
     for (char *c = why; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';
-    return code;
 }
 
 bool hm_objects_map(struct hm_objects_bytes *out, size_t count) {
@@ -88,18 +86,18 @@ static int read_all(int file, const char *path, struct hm_objects_bytes *out,
                     char why[HM_OBJECTS_WHY_BYTES]) {
     struct stat status;
     if (fstat(file, &status) || !S_ISREG(status.st_mode))
-        return hm_objects_say(why, EINVAL, path, "not a file");
+        return hm_objects_fail(why, EINVAL, path, "not a file");
     if (status.st_size > HM_OBJECTS_BYTES_MAX)
-        return hm_objects_say(why, EINVAL, path, "larger than 256 MiB");
+        return hm_objects_fail(why, EINVAL, path, "larger than 256 MiB");
     if (!hm_objects_map(out, (size_t)status.st_size))
-        return hm_objects_say(why, ENOMEM, path, "no memory to read it");
+        return hm_objects_fail(why, ENOMEM, path, "no memory to read it");
     size_t used = 0;
     while (used < out->count) {
         ssize_t got = read(file, out->at + used, out->count - used);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return hm_objects_say(why, errno, path, "could not be read");
+            return hm_objects_fail(why, EIO, path, "could not be read");
         if (got == 0)
             break;
         used += (size_t)got;
@@ -111,7 +109,7 @@ static int read_all(int file, const char *path, struct hm_objects_bytes *out,
 /* @return NULL, or what is wrong */
 static const char *check_head(const struct hm_objects_bytes *file) {
     const uint8_t *head = file->at;
-    if (file->count < sizeof magic || memcmp(head, magic, sizeof magic) != 0)
+    if (!head || file->count < sizeof magic || memcmp(head, magic, sizeof magic) != 0)
         return "not a recorded object graph";
     if (file->count < HEAD_BYTES + SUM_BYTES)
         return "cut off in its head";
@@ -151,13 +149,13 @@ static int unpack(const struct hm_objects_bytes *file, const char *path,
     uint64_t length = number_at(file->at + 16, 8);
     bool plain = file->at[9] == PLAIN;
     if (!plain && ZSTD_getFrameContentSize(stored, stored_bytes) != length)
-        return hm_objects_say(why, EINVAL, path, "what is compressed has another length");
+        return hm_objects_fail(why, EINVAL, path, "what is compressed has another length");
     if (!hm_objects_map(out, length))
-        return hm_objects_say(why, ENOMEM, path, "no memory to read it");
+        return hm_objects_fail(why, ENOMEM, path, "no memory to read it");
     if (plain)
         memcpy(out->at, stored, length);
     else if (!decompress(stored, stored_bytes, out))
-        return hm_objects_say(why, EINVAL, path, "what is compressed is damaged");
+        return hm_objects_fail(why, EINVAL, path, "what is compressed is damaged");
     return 0;
 }
 
@@ -166,13 +164,14 @@ int hm_objects_read(const char *path, struct hm_objects_bytes *payload,
     struct hm_objects_bytes file = {0};
     struct hm_objects_bytes found = {0};
     int number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (number < 0)
-        return hm_objects_say(why, errno, path, "%s", strerror(errno));
-    int bad = read_all(number, path, &file, why);
+    int bad = number < 0 ? errno : 0;
+    if (bad)
+        return hm_objects_fail(why, bad, path, "%s", strerror(bad));
+    bad = read_all(number, path, &file, why);
     close(number);
     const char *wrong = bad ? NULL : check_head(&file);
     if (wrong)
-        bad = hm_objects_say(why, EINVAL, path, "%s", wrong);
+        bad = hm_objects_fail(why, EINVAL, path, "%s", wrong);
     if (!bad)
         bad = unpack(&file, path, &found, why);
     hm_objects_unmap(&file);
@@ -238,5 +237,5 @@ int hm_objects_write(const char *path, const struct hm_objects_bytes *payload,
     if (!bad)
         bad = create(path, &file);
     hm_objects_unmap(&file);
-    return bad ? hm_objects_say(why, bad, path, "%s", strerror(bad)) : 0;
+    return bad ? hm_objects_fail(why, bad, path, "%s", strerror(bad)) : 0;
 }

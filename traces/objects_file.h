@@ -11,9 +11,13 @@ struct hm_objects_bytes {
     size_t mapped_bytes;
 };
 
-/** One line about a file in `why`. @return code */
-__attribute__((format(printf, 4, 5))) int hm_objects_say(char why[HM_OBJECTS_WHY_BYTES], int code,
-                                                         const char *path, const char *what, ...);
+/** One line about a file in `why`. */
+__attribute__((format(printf, 3, 4))) void hm_objects_say(char why[HM_OBJECTS_WHY_BYTES],
+                                                          const char *path, const char *what, ...);
+
+/** Say it, and pass the code on: `return hm_objects_fail(why, EINVAL, path, "...", ...)`. A macro, so
+ *  that static analysis sees which code it is. */
+#define hm_objects_fail(why, code, path, ...) (hm_objects_say(why, path, __VA_ARGS__), (code))
 
 /** Zeroed pages. @return false: no memory */
 bool hm_objects_map(struct hm_objects_bytes *out, size_t count);
