@@ -1,3 +1,4 @@
+#include "traces/example.h"
 #include "traces/objects_file.h"
 
 #include <errno.h>
@@ -236,8 +237,10 @@ static int decode(const struct hm_objects_bytes *payload, const struct hm_object
     return source.wrong ? EINVAL : 0;
 }
 
-int hm_objects_open(const char *path, const struct hm_objects **out,
+int hm_objects_open(const char *file, const struct hm_objects **out,
                     char why[HM_OBJECTS_WHY_BYTES]) {
+    char room[PATH_MAX];
+    const char *path = hm_example_path(file, "objects", ".hmobjects", room);
     struct hm_objects_bytes payload = {0};
     const char *wrong = NULL;
     int bad = hm_objects_read(path, &payload, why);

@@ -52,10 +52,11 @@ struct hm_objects {
 
 /** Open a file that nobody vouches for, and check all of it. Every length is checked against what is
  *  left of the file before memory is taken for it.
+ *  @param file a path, or the name of one of the examples (without a slash and the ending)
  *  @param why one line, when it fails: what is wrong, with the path
  *  @return 0; EINVAL: it is not a valid file; another errno: it could not be read, or memory ran out. On an
  *  error *out is as it was */
-int hm_objects_open(const char *path, const struct hm_objects **out,
+int hm_objects_open(const char *file, const struct hm_objects **out,
                     char why[HM_OBJECTS_WHY_BYTES]);
 
 /** NULL does nothing. */

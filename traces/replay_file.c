@@ -1,4 +1,5 @@
 /* Plans from files: found by path or by the name of an example, checked once, then decoded. */
+#include "traces/example.h"
 #include "traces/replay.h"
 
 #include <errno.h>
@@ -17,28 +18,8 @@ enum {
     MEMINFO_BYTES = 4096,
 };
 
-/* ---- Finding it ---- */
-
-/* Where the examples are beside the program, or in the sources it was built from. */
-static bool find_example(const char *name, char out[PATH_MAX]) {
-    static const char *const in_source[] = {HM_SOURCE_DIR "/docs", HM_SOURCE_DIR};
-    char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (length < 0)
-        return false;
-    program[length] = '\0';
-    *strrchr(program, '/') = '\0';
-    snprintf(out, PATH_MAX, "%.2000s/%s/traces/%.1000s.hmtrace", program, HM_DATA_FROM_BIN, name);
-    for (size_t i = 0; access(out, F_OK) && i < sizeof in_source / sizeof *in_source; i++)
-        snprintf(out, PATH_MAX, "%s/traces/%.1000s.hmtrace", in_source[i], name);
-    return access(out, F_OK) == 0;
-}
-
-/* A file of that name comes first. */
 static const char *path_of(const char *file, char room[PATH_MAX]) {
-    if (strchr(file, '/') || access(file, F_OK) == 0 || !find_example(file, room))
-        return file;
-    return room;
+    return hm_example_path(file, "traces", ".hmtrace", room);
 }
 
 /* ---- Checking it ---- */

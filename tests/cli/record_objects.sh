@@ -115,7 +115,7 @@ heapmark run -a system -c generational,marksweep -w $snapshot,$snapshot:what=gar
 expect_exit 0
 expect_column run/samples.csv status ok
 for name in syntax orders; do
-    heapmark trace objects "$source_dir/docs/objects/$name.hmobjects"
+    heapmark trace objects $name
     expect_exit 0
     expect_out "program      docs/objects/$name.py"
 done

@@ -39,10 +39,11 @@ enum {
 };
 
 static const struct hm_param params[] = {
-    [PARAM_FILE] = {.name = "file",
-                    .unit = "",
-                    .help = "an object graph from heapmark record --objects: docs/objects.md",
-                    .kind = HM_PARAM_TEXT},
+    [PARAM_FILE] =
+        {.name = "file",
+         .unit = "",
+         .help = "what heapmark record --objects wrote, or the name of an example: docs/objects.md",
+         .kind = HM_PARAM_TEXT},
     [PARAM_WHAT] = {.name = "what",
                     .unit = "",
                     .help = "live: collect while all of it is held; garbage: drop it and collect; "
@@ -81,8 +82,9 @@ static const struct hm_param params[] = {
     OCTAVE(X, 512)                                                                                 \
     OCTAVE(X, 1 << 10)                                                                             \
     OCTAVE(X, 1 << 11)                                                                             \
-    OCTAVE(X, 1 << 12) OCTAVE(X, 1 << 13) OCTAVE(X, 1 << 14) OCTAVE(X, 1 << 15) OCTAVE(X, 1 << 16) \
-        OCTAVE(X, 1 << 17) OCTAVE(X, 1 << 18) OCTAVE(X, 1 << 19) X(1 << 20)
+    OCTAVE(X, 1 << 12)                                                                             \
+    OCTAVE(X, 1 << 13) OCTAVE(X, 1 << 14) OCTAVE(X, 1 << 15) OCTAVE(X, 1 << 16) OCTAVE(X, 1 << 17) \
+        OCTAVE(X, 1 << 18) OCTAVE(X, 1 << 19) X(1 << 20)
 
 #define CONTAINER(bytes) {.name = "container", .variable = true, .payload_bytes = (bytes)},
 #define LEAF(bytes)      {.name = "leaf", .payload_bytes = (bytes)},
