@@ -1,7 +1,7 @@
 /* Making a plan from the events of a trace. */
 #include "traces/replay.h"
 
-#include "traces/vector.h"
+#include "traces/replay_stream.h"
 
 #include <errno.h>
 #include <string.h>
@@ -16,31 +16,6 @@ enum {
 #define DEAD        UINT64_MAX
 #define WORD_LIMIT  (UINT64_C(1) << 32)
 #define BLOCK_LIMIT (UINT64_C(1) << 32)
-
-/* What is known of a slot. */
-struct slot {
-    uint64_t bytes; /* of its block, or DEAD */
-    uint32_t turn;  /* of a common slot: the next */
-    uint32_t owner; /* of a common slot: who allocated there first */
-};
-
-struct space {
-    struct hm_vector slots;  /* struct slot */
-    struct hm_vector unused; /* uint32_t: a stack; of the common slots a queue */
-    size_t taken;            /* from the queue */
-};
-
-struct stream {
-    struct hm_vector codes;
-    struct hm_vector words;
-    struct hm_vector left;
-    struct space space;
-    unsigned group;     /* the code of the calls that were not given one yet; 1: none */
-    size_t group_words; /* where their words begin */
-    uint64_t calls;
-    uint64_t hash;
-    struct hm_replay_mark marks[HM_REPLAY_PARTS + 1];
-};
 
 struct hm_replay_builder {
     size_t bytes;
@@ -73,59 +48,6 @@ unsigned hm_replay_words(unsigned code) {
         return words[code];
     unsigned calls = 31 - (unsigned)__builtin_clz(code);
     return calls + (unsigned)__builtin_popcount(code) - 1;
-}
-
-/* ---- Codes and words ---- */
-
-static bool put_word(struct stream *stream, uint32_t word) {
-    uint32_t *to = hm_vector_add(&stream->words, sizeof *to);
-    if (to)
-        *to = word;
-    return to;
-}
-
-static bool put_code(struct stream *stream, unsigned code, size_t first_word) {
-    uint8_t *to = hm_vector_add(&stream->codes, 1);
-    if (!to)
-        return false;
-    *to = (uint8_t)code;
-    const uint32_t *words = (const uint32_t *)stream->words.items + first_word;
-    stream->hash = hm_replay_hash(stream->hash, code, words, hm_replay_words(code));
-    return true;
-}
-
-static size_t word_count(const struct stream *stream) {
-    return stream->words.used / sizeof(uint32_t);
-}
-
-/* Give the calls that wait for company a code. */
-static bool close_group(struct stream *stream) {
-    if (stream->group != 1 && !put_code(stream, stream->group, stream->group_words))
-        return false;
-    stream->group = 1;
-    stream->group_words = word_count(stream);
-    return true;
-}
-
-/* A malloc or free on a slot of the worker's own. */
-static bool put_grouped(struct stream *stream, bool is_malloc, uint32_t slot, uint32_t size) {
-    if (!put_word(stream, slot) || (is_malloc && !put_word(stream, size)))
-        return false;
-    stream->group = stream->group << 1 | is_malloc;
-    return stream->group >> HM_REPLAY_GROUP ? close_group(stream) : true;
-}
-
-/* Any other call, with its words. */
-static bool put_single(struct stream *stream, unsigned code, const uint32_t *words) {
-    if (!close_group(stream))
-        return false;
-    size_t first = word_count(stream);
-    for (unsigned i = 0; i < hm_replay_words(code); i++)
-        if (!put_word(stream, words[i]))
-            return false;
-    bool done = put_code(stream, code, first);
-    stream->group_words = word_count(stream);
-    return done;
 }
 
 /* ---- Slots ---- */
@@ -310,7 +232,7 @@ static bool add_use(struct hm_replay_builder *b, struct stream *stream,
 
 /* The marks of every second part go, and parts are twice as long. */
 static void halve_parts(struct hm_replay_builder *b) {
-    for (unsigned i = 0; 2 * i < b->parts; i++) {
+    for (size_t i = 0; 2 * i < b->parts; i++) {
         b->live_at[i] = b->live_at[2 * i];
         for (unsigned w = 0; w < b->workers; w++)
             b->streams[w].marks[i] = b->streams[w].marks[2 * i];

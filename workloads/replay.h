@@ -292,10 +292,11 @@ HM_REPLAY_HOT unsigned hm_replay_words_(const unsigned code) {
 }
 
 #define HM_REPLAY_CASE_(number)                                                                    \
-    case number:                                                                                   \
-        hash = hm_replay_hash(hash, number, w, hm_replay_words_(number));                          \
-        done = number < HM_REPLAY_CALLOC ? hm_replay_group_(r, &memory, slots, w, number, mode)    \
-                                         : hm_replay_single_(r, &memory, slots, w, number, mode);  \
+    case (number):                                                                                 \
+        hash = hm_replay_hash(hash, (number), w, hm_replay_words_(number));                        \
+        done = (number) < HM_REPLAY_CALLOC                                                         \
+                   ? hm_replay_group_(r, &memory, slots, w, (number), mode)                        \
+                   : hm_replay_single_(r, &memory, slots, w, (number), mode);                      \
         w += hm_replay_words_(number);                                                             \
         break;
 #define HM_REPLAY_CASES_2_(n) HM_REPLAY_CASE_(n) HM_REPLAY_CASE_((n) + 1)
