@@ -130,6 +130,8 @@ for how in -pie -no-pie; do
     write_trace >text
     heapmark trace import --from text -o program.hmtrace text
     expect_exit 0
+    heapmark trace top program.hmtrace
+    grep -q "built without libdw" "$err" && { echo "left out: no libdw"; exit 77; }
     check
 done
 heapmark record --quiet --stacks -o recorded.hmtrace -- ./program
