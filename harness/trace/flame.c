@@ -23,7 +23,7 @@ static const char usage[] =
     "                   folded otherwise\n"
     "  -o FILE          is written; stdout by default\n"
     "  --skip LIST      functions that are left out where they are innermost, as\n"
-    "                   patterns. Default: 'operator new*'\n"
+    "                   patterns. Default: none\n"
     "  --temporary N    temporary blocks are freed by the thread that made them, and\n"
     "                   within its next N calls (default 8)\n\n"
     "Exit status: 0 done, 1 an error, 2 wrong usage, a broken trace, or one without\n"
@@ -194,7 +194,7 @@ static int carry_out(const struct flame *flame) {
 
 static int run(int argc, char **argv) {
     struct hm_error error = {""};
-    struct flame flame = {.sum = {.by = HM_BY_STACK, .by_given = true, .skip = HM_SUM_SKIP}};
+    struct flame flame = {.sum = {.by = HM_BY_STACK, .by_given = true, .skip = ""}};
     int bad = parse(&flame, argc, argv, &error);
     return bad ? hm_trace_exit("flame", bad, &error) : carry_out(&flame);
 }

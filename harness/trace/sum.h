@@ -7,7 +7,7 @@
 #include "harness/trace/sites.h"
 
 /** Wrappers that are nobody's site. */
-#define HM_SUM_SKIP "operator new*"
+#define HM_SUM_SKIP "operator new*,std::*,__gnu_cxx::*"
 
 /** Calls that a temporary block lives at most, if not told otherwise. */
 #define HM_SUM_TEMPORARY_CALLS 8

@@ -1,6 +1,7 @@
 /* Names out of ELF symbol tables and DWARF, by libdw. Each module has a session of its own there, so that
  * programs that are linked to fixed addresses can not lie in each other's way. */
 #include "harness/trace/symbols.h"
+#include "harness/trace/cxx_name.h"
 #include "harness/trace/text.h"
 #include "harness/trace/texts.h"
 
@@ -135,6 +136,8 @@ static const char *keep_demangled(struct hm_symbols *s, const char *name) {
     int status;
     char *plain =
         name && strncmp(name, "_Z", 2) == 0 ? __cxa_demangle(name, NULL, NULL, &status) : NULL;
+    if (plain)
+        hm_cxx_shorten(plain);
     const char *kept = keep(s, plain ? plain : name);
     free(plain);
     return kept;

@@ -14,7 +14,7 @@
 
 /** Texts are "" when not known, and belong to the symbols, as all that they hand out. */
 struct hm_symbol {
-    const char *function; /* C++ names demangled */
+    const char *function; /* C++ names demangled, and without types */
     const char *file;     /* as the compiler was told it */
     const char *module;   /* path */
     int line;             /* 0: not known */
