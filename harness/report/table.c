@@ -14,7 +14,9 @@
 enum {
     TEXT = 160,
     NAME_WIDTH = 27,
-    PROGRAM_WIDTH = 19, /* of an allocator under a program, which has one more column */
+    PROGRAM_WIDTH = 15, /* of an allocator under a program, which has one more column */
+    SPEED_WIDTH = 22,
+    PROGRAM_SPEED_WIDTH = 20,
     PAGE_WIDTH = 80,
 };
 
@@ -168,7 +170,8 @@ static void put_line(FILE *out, const struct line *l) {
     put_time(out, l->program ? l->time_ns * 1e-6 : l->time_ns);
     if (l->program)
         put_time(out, l->cpu_ns * 1e-6);
-    fprintf(out, "  %-22s %-12s", ratio, strcmp(l->verdict, "NA") == 0 ? "" : l->verdict);
+    fprintf(out, "  %-*s %-12s", l->program ? PROGRAM_SPEED_WIDTH : SPEED_WIDTH, ratio,
+            strcmp(l->verdict, "NA") == 0 ? "" : l->verdict);
     put_bytes(out, l->footprint);
     fputc('\n', out);
 }
@@ -179,9 +182,8 @@ static void put_legend(FILE *out, const struct lines *all) {
     for (const struct line *l = all->first; l; l = l->next)
         open = open || strncmp(l->verdict, "needs", 5) == 0;
     if (all->first && all->first->program)
-        fputs("\nspeed: runs per second against the baseline; 2 is twice as fast. wall and cpu: ms "
-              "of a\n"
-              "run; cpu is all processes' together. memory: peak of the largest process.\n",
+        fputs("\nspeed: runs per second against the baseline; 2 is twice as fast. cpu: of all\n"
+              "processes together. memory: peak of the largest process.\n",
               out);
     else
         fputs(
@@ -193,14 +195,13 @@ static void put_legend(FILE *out, const struct lines *all) {
 }
 
 static void put_head(FILE *out, const struct line *l) {
-    static const char speed[] = "speed [95 % interval]";
     fprintf(out, "\n%s%s\n", l->group, l->note);
     if (l->program)
-        fprintf(out, "  %-*s %8s%8s  %-22s %-12s%11s\n", PROGRAM_WIDTH, "", "wall ms", "cpu ms",
-                speed, "verdict", "memory ");
+        fprintf(out, "  %-*s %8s%8s  %-*s %-12s%11s\n", PROGRAM_WIDTH, "", "wall ms", "cpu ms",
+                PROGRAM_SPEED_WIDTH, "speed [95 % CI]", "verdict", "memory ");
     else
-        fprintf(out, "  %-*s %8s  %-22s %-12s%11s\n", NAME_WIDTH, "", "ns/op", speed, "verdict",
-                "footprint ");
+        fprintf(out, "  %-*s %8s  %-*s %-12s%11s\n", NAME_WIDTH, "", "ns/op", SPEED_WIDTH,
+                "speed [95 % interval]", "verdict", "footprint ");
 }
 
 static void put_lines(FILE *out, const struct lines *all) {
