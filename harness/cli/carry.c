@@ -67,12 +67,12 @@ static int dry_run(const struct hm_plan *plan) {
         printf("%s%s%s%s\n", c->id, c->group->oversubscribed ? "  (oversubscribed)" : "",
                c->skip[0] ? "  skip: " : "", c->skip);
     }
-    printf("%zu cells, %u rounds, %zu processes", plan->cell_count, plan->rounds,
-           hm_plan_processes(plan));
     if (plan->programs)
-        puts(", in a time that is theirs");
+        printf("%zu cells, %u rounds, %zu runs of programs\n", plan->cell_count, plan->rounds,
+               hm_plan_processes(plan));
     else
-        printf(", about %.0f s (estimated)\n", seconds);
+        printf("%zu cells, %u rounds, %zu processes, about %.0f s (estimated)\n", plan->cell_count,
+               plan->rounds, hm_plan_processes(plan), seconds);
     return HM_EXIT_OK;
 }
 
