@@ -11,6 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum {
+    TEXT_MAX = 400, /* bytes of a command as it is shown */
+};
+
 static bool name_is_valid(const char *name) {
     size_t length = strlen(name);
     for (size_t i = 0; i < length; i++)
@@ -76,6 +80,19 @@ static int check_input(const char *input, struct hm_error *error) {
     return S_ISDIR(st.st_mode) ? hm_fail(error, EINVAL, "%s: is a folder", input) : 0;
 }
 
+/* It stands in each row of samples.csv; the words themselves are in run.json. */
+static void make_short(char *text) {
+    size_t cut = TEXT_MAX;
+    for (char *at = text; at && *at; at++)
+        if (*at == '"') /* gnuplot, which reads these rows, knows no quote within quotes */
+            *at = '\'';
+    if (!text || strlen(text) <= cut + sizeof "...")
+        return;
+    while (cut > 0 && ((unsigned char)text[cut] & 0xC0) == 0x80) /* in the middle of a character */
+        cut--;
+    memcpy(text + cut, "...", sizeof "...");
+}
+
 int hm_programs_take(struct hm_programs *programs, char *const *words, const char *label,
                      const char *input, int expect, struct hm_error *error) {
     char name[HM_PROGRAM_NAME];
@@ -95,6 +112,7 @@ int hm_programs_take(struct hm_programs *programs, char *const *words, const cha
     p->expect = expect;
     p->command.words = hm_words_copy(words);
     p->text = hm_words_join(words);
+    make_short(p->text);
     p->input = input ? strdup(input) : NULL;
     return p->command.words && p->text && (!input || p->input)
                ? 0

@@ -76,7 +76,10 @@ static void put_word(FILE *out, const char *word) {
     }
     fputc('\'', out);
     for (; *word; word++)
-        fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, out);
+        if (*word == '\'')
+            fputs("'\\''", out);
+        else
+            fputc((unsigned char)*word < ' ' || *word == 0x7f ? '?' : *word, out);
     fputc('\'', out);
 }
 

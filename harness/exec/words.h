@@ -13,7 +13,8 @@ int hm_words_split(const char *text, char ***words, struct hm_error *error);
 char **hm_words_copy(char *const *words);
 void hm_words_free(char **words);
 
-/** One line that hm_words_split would take apart into these words again. @return the caller's, or NULL */
+/** One line that hm_words_split would take apart into these words again, but for control characters, which
+ *  become `?`: the line stands in tables. @return the caller's, or NULL */
 char *hm_words_join(char *const *words);
 
 /** Replace each `{name}` of a word. @return the caller's, or NULL: no memory */

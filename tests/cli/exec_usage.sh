@@ -39,6 +39,13 @@ heapmark exec -a system,pool --dry-run --label name -- sh -c 'echo "a  b"'
 expect_exit 0
 expect_out "^exec:name/system/-/-/none" "^exec:name/pool/-/-/none" "^exec:name/system#2/"
 
+# A command of several lines, and a very long one, are one line of a table all the same.
+heapmark exec -a system --rounds 1 -o lines -- sh -c $'echo "a, b"\n: \'c\' \t=d'" $(printf '%04000d' 0)"
+expect_exit 0
+expect_column lines/samples.csv status ok
+[[ $(column lines/samples.csv params | head -n 1 | wc -c) -lt 500 ]] || fail "a long command is not cut"
+[[ -s lines/plots/programs.svg ]] || ! command -v gnuplot >/dev/null || fail "it has no figure"
+
 # Stopped in the middle, and continued: each round is there once.
 set -m
 "$hm" exec -a system --rounds 300 --no-plots -o o -- sleep 0.03 </dev/null >"$out" 2>"$err" &

@@ -1,8 +1,8 @@
 /* What `heapmark exec` makes of texts: commands, environments, and the lines of its witness. */
-#include "harness/exec/words.h"
 #include "harness/exec/environment.h"
 #include "harness/exec/program.h"
 #include "harness/exec/witness.h"
+#include "harness/exec/words.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -66,10 +66,19 @@ static void test_an_open_quote_and_an_empty_command_are_refused(void **state) {
 static void test_joined_words_are_split_into_themselves(void **state) {
     (void)state;
     const char *const words[] = {
-        "sh", "-c", "echo 'a'  \"b\" $c \\", "", "-x=1,2:%@+", "'", "\t*?", "\xc3\xa4", NULL};
+        "sh", "-c", "echo 'a'  \"b\" $c \\", "", "-x=1,2:%@+", "'", "*?", "\xc3\xa4", NULL};
     char *text = hm_words_join((char *const *)words);
     assert_non_null(text);
     expect_words(text, words);
+    free(text);
+}
+
+static void test_joined_words_are_one_line(void **state) {
+    (void)state;
+    const char *const words[] = {"sh", "a\nb\tc\r\x7f", NULL};
+    char *text = hm_words_join((char *const *)words);
+    assert_string_equal(text, "sh 'a?b?c?"
+                              "?'");
     free(text);
 }
 
@@ -216,6 +225,7 @@ int main(void) {
         cmocka_unit_test(test_a_backslash_takes_the_next_character),
         cmocka_unit_test(test_an_open_quote_and_an_empty_command_are_refused),
         cmocka_unit_test(test_joined_words_are_split_into_themselves),
+        cmocka_unit_test(test_joined_words_are_one_line),
         cmocka_unit_test(test_a_place_is_filled_wherever_it_stands),
         cmocka_unit_test(test_two_programs_of_one_name_are_refused),
         cmocka_unit_test(test_an_arm_has_its_library_and_no_foreign_tuning),
