@@ -50,7 +50,9 @@ static int new_place(struct hm_import *import, char *place) {
     if (!bracket || hm_import_number(bracket + 1, &frame.offset, &end) || strcmp(end, "]") != 0)
         return hm_fail(import->error, EINVAL, "a place that does not end with [address]");
     *bracket = '\0';
-    char *colon = strrchr(place, ':');
+    char *colon = strstr(place, ":("); /* a symbol may have colons of its own */
+    if (!colon && bracket > place && bracket[-1] == ':')
+        colon = bracket - 1;
     if (colon) {
         *colon = '\0';
         size_t known = state->modules.count;

@@ -1,7 +1,7 @@
-"""Another reader of traces, written from docs/trace-format.md alone: prints what `heapmark trace dump`
-prints, and on stderr the trailer's numbers as it counts them itself.
+"""Another reader of traces, written from docs/trace-format.md alone. Of each FILE it writes FILE.text, as
+`heapmark trace dump` prints it, and FILE.counts, the trailer's numbers as it counts them itself.
 
-usage: reader.py FILE
+usage: reader.py FILE..
 """
 import ctypes
 import struct
@@ -197,10 +197,10 @@ class Trace:
         self.lines += [f"dropped {dropped}", f"end {('exit', 'signal', 'exec', 'unknown')[end]} {status}"]
 
 
-def main():
+def read(path):
     trace = Trace()
     kind = 0
-    for number, (kind, entries, data) in enumerate(blocks(open(sys.argv[1], "rb").read())):
+    for number, (kind, entries, data) in enumerate(blocks(open(path, "rb").read())):
         assert (kind == 1) == (number == 0)
         if kind == 1:
             trace.facts(data)
@@ -215,9 +215,12 @@ def main():
             trace.trailer(data)
         data.end()
     assert kind == 5
-    print("\n".join(trace.lines))
-    for name, value in trace.count.items():
-        print(name, value, file=sys.stderr)
+    with open(path + ".text", "w") as out:
+        print("\n".join(trace.lines), file=out)
+    with open(path + ".counts", "w") as out:
+        for name, value in trace.count.items():
+            print(name, value, file=out)
 
 
-main()
+for name in sys.argv[1:]:
+    read(name)
