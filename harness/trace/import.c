@@ -5,6 +5,7 @@
 #include "harness/trace/lines.h"
 #include "harness/trace/verb.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,15 +139,14 @@ int hm_import_realloc(struct hm_import *import, struct hm_trace_event *event, ui
 int hm_import_number(const char *text, uint64_t *number, const char **end) {
     bool is_nil = strncmp(text, "(nil)", 5) == 0;
     bool is_hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-    char first = text[is_hex ? 2 : 0];
+    unsigned char first = (unsigned char)(is_hex ? text[2] : text[0]);
     char *behind;
     if (is_nil) {
         *number = 0;
         *end = text + 5;
         return 0;
     }
-    if (!((first >= '0' && first <= '9') ||
-          (is_hex && ((first | 32) >= 'a' && (first | 32) <= 'f'))))
+    if (!(is_hex ? isxdigit(first) : isdigit(first)))
         return EINVAL;
     errno = 0;
     *number = strtoull(text, &behind, is_hex ? 16 : 10);

@@ -106,9 +106,11 @@ static const struct hm_trace_event every_kind[] = {
     {.kind = HM_TRACE_FREE, .block = 1, .count = 1, .time_ns = 9},
     {.kind = HM_TRACE_THREAD_END, .thread = 1, .count = 1, .time_ns = UINT64_MAX},
 };
+enum {
+    EVERY_KIND = sizeof every_kind / sizeof *every_kind,
+};
 
-static void expect_facts(struct hm_trace_reader *reader) {
-    const struct hm_trace_facts *facts = hm_trace_facts(reader);
+static void expect_facts(const struct hm_trace_facts *facts) {
     assert_string_equal(facts->program, trace_facts.program);
     assert_string_equal(facts->command, trace_facts.command);
     assert_string_equal(facts->recorder, trace_facts.recorder);
@@ -119,11 +121,23 @@ static void expect_facts(struct hm_trace_reader *reader) {
     assert_true(facts->has_times && facts->has_stacks);
 }
 
+/* The two stacks of the test below. */
+static void expect_stacks(const struct hm_trace_reader *reader) {
+    struct hm_trace_frame read[4];
+    assert_int_equal(hm_trace_stack(reader, 1, read, 4), 2);
+    assert_string_equal(read[0].module, "/lib/libc.so");
+    assert_string_equal(read[0].build_id, "00ff");
+    assert_int_equal(read[0].offset, 0x1234);
+    assert_string_equal(read[1].module, "");
+    assert_int_equal(read[1].offset, UINT64_MAX);
+    assert_int_equal(hm_trace_stack(reader, 1, read, 1), 2);
+    assert_int_equal(hm_trace_stack(reader, 2, read, 4), 0);
+    assert_int_equal(hm_trace_stack(reader, 0, read, 4), 0);
+    assert_int_equal(hm_trace_stack(reader, 3, read, 4), 0);
+}
+
 static void test_every_kind_comes_back_with_all_its_fields(void **state) {
     (void)state;
-    enum {
-        COUNT = sizeof every_kind / sizeof *every_kind
-    };
     const struct hm_trace_totals by_hand = {
         .operations = 18,
         .allocations = 10, /* 7, and 3 reallocations */
@@ -141,7 +155,7 @@ static void test_every_kind_comes_back_with_all_its_fields(void **state) {
         .cross_thread_frees = 2, /* block 2 by thread 1, and then by 0 */
         .duration_ns = UINT64_MAX,
         .dropped = 3,
-        .hash = hash_of(every_kind, COUNT),
+        .hash = hash_of(every_kind, EVERY_KIND),
         .end = HM_TRACE_END_SIGNAL,
         .status = 11,
     };
@@ -152,28 +166,18 @@ static void test_every_kind_comes_back_with_all_its_fields(void **state) {
     const struct hm_trace_address frames[] = {{module, 0x1234}, {UINT32_MAX, UINT64_MAX}};
     assert_int_equal(hm_trace_add_stack(writer, frames, 2), 1);
     assert_int_equal(hm_trace_add_stack(writer, frames, 0), 2);
-    add_all(writer, every_kind, COUNT);
+    add_all(writer, every_kind, EVERY_KIND);
     assert_int_equal(hm_trace_finish(writer, HM_TRACE_END_SIGNAL, 11, 3, &totals), 0);
     assert_memory_equal(&totals, &by_hand, sizeof totals);
 
     struct hm_trace_reader *reader = open_trace();
-    expect_facts(reader);
+    expect_facts(hm_trace_facts(reader));
     for (int times = 0; times < 2; times++) {
-        expect_all(reader, every_kind, COUNT);
+        expect_all(reader, every_kind, EVERY_KIND);
         assert_memory_equal(hm_trace_totals(reader), &by_hand, sizeof by_hand);
         assert_int_equal(hm_trace_rewind(reader), 0);
     }
-    struct hm_trace_frame read[4];
-    assert_int_equal(hm_trace_stack(reader, 1, read, 4), 2);
-    assert_string_equal(read[0].module, "/lib/libc.so");
-    assert_string_equal(read[0].build_id, "00ff");
-    assert_int_equal(read[0].offset, 0x1234);
-    assert_string_equal(read[1].module, "");
-    assert_int_equal(read[1].offset, UINT64_MAX);
-    assert_int_equal(hm_trace_stack(reader, 1, read, 1), 2);
-    assert_int_equal(hm_trace_stack(reader, 2, read, 4), 0);
-    assert_int_equal(hm_trace_stack(reader, 0, read, 4), 0);
-    assert_int_equal(hm_trace_stack(reader, 3, read, 4), 0);
+    expect_stacks(reader);
     hm_trace_close(reader);
 }
 
