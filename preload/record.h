@@ -41,6 +41,7 @@ struct hm_record_thread {
     uint32_t number;
     uint32_t chunks;
     uint32_t retired_count;
+    bool is_unwinding; /* what this thread allocates now is the unwinder's */
     struct hm_record_mapping chunk, retired[HM_RECORD_RETIRED_MAX];
 };
 
@@ -79,8 +80,24 @@ HM_HIDDEN void hm_record_put(const struct hm_record_call *call);
 /** The image exits with this status. Does nothing in a process that is not it. */
 HM_HIDDEN void hm_record_ends(int status);
 
-/** Fill two words with stack and time. */
-HM_HIDDEN void hm_record_put_extra(uint64_t words[2]);
+/** Make the image's spool, if it has none yet. @param ticket the first that the call took */
+HM_HIDDEN void hm_record_settle(uint64_t ticket);
+
+/** The image, counted by the forks that led to it. */
+extern HM_HIDDEN unsigned hm_record_image;
+
+/** The stack above the call, which is in the spool then. @return its hash; 0: none is taken */
+HM_HIDDEN uint64_t hm_record_stack(void);
+
+/** ns of CLOCK_MONOTONIC, 0 without times. */
+HM_HIDDEN uint64_t hm_record_now(void);
+
+/** A snapshot of the process's mappings that has the code at all of these addresses.
+ *  @return its number, from 1; 0: there is none */
+HM_HIDDEN uint64_t hm_record_snapshot(const uint64_t *addresses, unsigned count);
+
+/** A new file beside the image's spool. @return its descriptor, or -1 with errno */
+HM_HIDDEN int hm_record_create(const char *suffix, uint64_t number);
 
 /** Ask what the environment says of stacks. Called once, as the process starts. */
 HM_HIDDEN void hm_record_want_extra(bool times, unsigned frames);

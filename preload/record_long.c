@@ -19,7 +19,8 @@ static unsigned code_of(const struct hm_record_call *call, bool is_nested) {
     return code;
 }
 
-static void fill(uint64_t *words, const struct hm_record_call *call, unsigned code) {
+static void fill(uint64_t *words, const struct hm_record_call *call, unsigned code,
+                 uint64_t stack) {
     uint64_t small = code & HM_SPOOL_LARGE ? 0 : call->size;
     uint64_t *next = words + 2;
     *(volatile uint64_t *)words = (uint64_t)(uintptr_t)call->block << HM_SPOOL_ADDRESS_SHIFT | code;
@@ -33,23 +34,30 @@ static void fill(uint64_t *words, const struct hm_record_call *call, unsigned co
     } else if (is_counted(code)) {
         small |= call->count << HM_SPOOL_COUNT_SHIFT;
     }
-    if (code & HM_SPOOL_EXTRA)
-        hm_record_put_extra(next);
+    if (code & HM_SPOOL_EXTRA) {
+        *next++ = stack;
+        *next++ = hm_record_now();
+    }
     __atomic_store_n(&words[1], call->ticket << HM_SPOOL_TICKET_SHIFT | small, __ATOMIC_RELEASE);
 }
 
 void hm_record_put(const struct hm_record_call *call) {
     struct hm_record_thread *self = &hm_record_self;
     bool is_nested = self->depth > 0;
+    if (HM_UNLIKELY(self->is_unwinding)) /* the unwinder's own */
+        return;
+    if (HM_UNLIKELY(hm_record_extra)) /* stacks are of an image */
+        hm_record_settle(call->ticket_before ? call->ticket_before : call->ticket);
     unsigned code = code_of(call, is_nested);
     self->depth++;
     if (!is_nested)
         self->ticket = call->ticket;
     atomic_signal_fence(memory_order_seq_cst);
+    uint64_t stack = code & HM_SPOOL_EXTRA ? hm_record_stack() : 0;
     uint64_t *words = hm_record_take(self, words_of(code) * HM_SPOOL_WORD_BYTES,
                                      call->ticket_before ? call->ticket_before : call->ticket);
     if (words)
-        fill(words, call, code);
+        fill(words, call, code, stack);
     atomic_signal_fence(memory_order_seq_cst);
     self->depth--;
 }

@@ -44,6 +44,7 @@ static struct hm_record_state first_state;
 struct hm_record_state *hm_record_state = &first_state;
 __attribute__((aligned(64))) uint64_t hm_record_tickets;
 unsigned hm_record_extra;
+unsigned hm_record_image;
 uint64_t hm_record_bases[2] = {HM_RECORD_NOWHERE, HM_RECORD_NOWHERE};
 
 static struct {
@@ -57,7 +58,6 @@ static struct {
     char name[HM_SPOOL_NAME_BYTES]; /* of the image's spool; in a forked child still the parent's */
     struct hm_spool_head *head;
     atomic_uint threads;
-    unsigned image;
     pthread_key_t key;
 } spool;
 
@@ -186,6 +186,15 @@ static int create_file(void) {
     return -1;
 }
 
+int hm_record_create(const char *suffix, uint64_t number) {
+    char path[PATH_BYTES + HM_SPOOL_NAME_BYTES];
+    const char *end = path + sizeof path;
+    put_path(path);
+    char *at = put_text(path + strlen(path), end, suffix);
+    put_number(at, end, number);
+    return open_path(path, O_RDWR | O_CREAT | O_EXCL);
+}
+
 static void describe(struct hm_spool_head *head) {
     struct timespec now;
     head->pid = (int32_t)syscall(SYS_getpid);
@@ -205,16 +214,17 @@ static void describe(struct hm_spool_head *head) {
         close_fd(fd);
 }
 
-/* Places around the program's break, and around the mappings below the stack. */
+/* Places around the program's break, and around the mappings below the stack. A forked child keeps
+ * its parent's: its first record may be made already, and only wait for a chunk. */
 static void find_bases(struct hm_spool_head *head) {
     uint64_t low = (uint64_t)syscall(SYS_brk, 0) & -(uint64_t)HM_SPOOL_GRANULE;
     uint64_t high = (uint64_t)(uintptr_t)head & -(uint64_t)HM_SPOOL_GRANULE;
-    head->bases[0] = low > REACH ? low - REACH : 0;
-    head->bases[1] = high > REACH ? high - REACH : 0;
-    if (hm_record_extra)
-        return;
-    hm_record_bases[0] = head->bases[0];
-    hm_record_bases[1] = head->bases[1];
+    if (hm_record_bases[0] == HM_RECORD_NOWHERE && !hm_record_extra) {
+        hm_record_bases[0] = low > REACH ? low - REACH : 0;
+        hm_record_bases[1] = high > REACH ? high - REACH : 0;
+    }
+    head->bases[0] = hm_record_bases[0];
+    head->bases[1] = hm_record_bases[1];
 }
 
 /* @param forked_at the parent's last ticket, when this is a forked child */
@@ -261,7 +271,8 @@ static void settle_alone(uint64_t ticket) {
         own_state();
         spool.has_key = pthread_key_create(&spool.key, thread_ends) == 0;
     }
-    spool.image++;
+    hm_record_image++;
+    hm_record_self.cursor = hm_record_self.limit = 0; /* a forked child has its parent's chunk in view */
     bool is_wanted = spool.is_wanted && hm_record_state != &first_state &&
                      (!spool.only || spool.only == syscall(SYS_getpid));
     if (is_wanted && create_spool(ticket - 1))
@@ -294,9 +305,9 @@ static void stop(int error, uint64_t ticket) {
 
 /* In the order of their first chunks; the forked child's only thread is its first. */
 static void join_image(struct hm_record_thread *self) {
-    if (self->image == spool.image)
+    if (self->image == hm_record_image)
         return;
-    self->image = spool.image;
+    self->image = hm_record_image;
     self->number = atomic_fetch_add(&spool.threads, 1);
     self->chunks = 0;
     self->retired_count = 0;
@@ -406,7 +417,7 @@ static uint64_t reserve_alone(uint64_t bytes, uint64_t ticket) {
         settle(ticket);
     if (!atomic_load(&hm_record_state->is_on))
         return 0;
-    if (self->image != spool.image || self->cursor + bytes > self->limit) {
+    if (self->image != hm_record_image || self->cursor + bytes > self->limit) {
         join_image(self);
         int bad = renew_chunk(self);
         if (bad) {
@@ -438,6 +449,18 @@ uint64_t hm_record_reserve(uint64_t bytes, uint64_t ticket) {
     return at;
 }
 
+void hm_record_settle(uint64_t ticket) {
+    int before = errno;
+    uint64_t all = ~UINT64_C(0);
+    uint64_t mask;
+    if (atomic_load(&hm_record_state->is_settled))
+        return;
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, KERNEL_SIGNALS_BYTES);
+    settle(ticket);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, KERNEL_SIGNALS_BYTES);
+    errno = before;
+}
+
 /* ---- Threads and the end ---- */
 
 /* The other destructors' calls, and the C library's own after them, may follow. */
@@ -458,6 +481,5 @@ void hm_record_ends(int status) {
 
 /* Of a program that never allocates it is still known that it was there. */
 __attribute__((constructor)) static void begin(void) {
-    if (!atomic_load(&hm_record_state->is_settled))
-        settle(1);
+    hm_record_settle(1);
 }

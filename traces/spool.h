@@ -34,6 +34,9 @@
 #define HM_SPOOL_MAGIC       UINT64_C(0x316c6f6f70736d68) /* "hmspool1" */
 #define HM_SPOOL_CHUNK_MAGIC UINT64_C(0x6b6e7568636d6870)
 
+/** Of a snapshot's name, behind that of the image's spool and before the snapshot's number. */
+#define HM_SPOOL_MAPS ".maps."
+
 /** The environment variable that tells the library what to do: PID:TIMES:STACKS:FOLDER, the only
  *  process that is to be recorded or 0, whether to take times, and how many frames of stacks. */
 #define HM_SPOOL_VARIABLE "HEAPMARK_RECORD"
@@ -70,7 +73,7 @@ enum {
     HM_SPOOL_EXTRA = 1 << 9,   /* two words follow: stack's hash, time in ns */
     HM_SPOOL_NESTED = 1 << 10,
     HM_SPOOL_ALIGNMENT_SHIFT = 11, /* 5 bits: log2 */
-    HM_SPOOL_STACK = 29,      /* kind: the size counts frames, which follow after two words: hash
+    HM_SPOOL_STACK = 29,      /* kind: the address counts frames, which follow after two words: hash
                                      and number of the snapshot of modules */
     HM_SPOOL_THREAD_END = 30, /* kind: the thread's last calls may follow */
 };

@@ -147,7 +147,9 @@ static int parse(struct record *r, int argc, char **argv, struct hm_error *error
 /* ---- Files ---- */
 
 static int find_library(struct record *r, struct hm_error *error) {
-    if (hm_preload_find("record", r->library, sizeof r->library))
+    bool has_stacks =
+        r->how.frames && hm_preload_find("record-stacks", r->library, sizeof r->library) == 0;
+    if (!has_stacks && hm_preload_find("record", r->library, sizeof r->library))
         return hm_fail(error, ENOENT, "libheapmark-record.so is not installed beside heapmark");
     if (strpbrk(r->library, ": \t"))
         return hm_fail(error, EINVAL,

@@ -10,6 +10,7 @@
 #include "harness/trace/convert.h"
 
 #include "harness/trace/addresses.h"
+#include "harness/trace/modules.h"
 #include "harness/trace/spool_read.h"
 
 #include <errno.h>
@@ -40,7 +41,9 @@ struct conversion {
     uint64_t missed;
     uint64_t time_ns;
     struct hm_trace_writer *writer; /* NULL: only what is live matters */
-    uint32_t *threads;              /* by the library's number: the trace's, plus 1 */
+    struct hm_addresses stacks;     /* by hash: the trace's numbers */
+    struct hm_modules *modules;
+    uint32_t *threads; /* by the library's number: the trace's, plus 1 */
     size_t threads_room;
     uint32_t thread_count;
 };
@@ -87,6 +90,31 @@ static int find_thread(struct conversion *c, uint32_t theirs, uint32_t *out) {
     }
     *out = c->threads[theirs] - 1;
     return bad;
+}
+
+/* ---- Stacks ---- */
+
+/* A return address lies behind the call, which may be the last of its line or function. */
+static uint32_t add_stack(struct conversion *c, uint64_t hash) {
+    struct hm_trace_address frames[HM_SPOOL_FRAMES_MAX];
+    const uint64_t *addresses;
+    uint64_t snapshot;
+    size_t count = hm_spool_stack(c->spool, hash, &addresses, &snapshot);
+    if (!count || count > HM_SPOOL_FRAMES_MAX)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        frames[i] = hm_modules_find(c->modules, snapshot, addresses[i] - 1);
+    return hm_trace_add_stack(c->writer, frames, count);
+}
+
+/* @return 0 where it is not known */
+static uint32_t find_stack(struct conversion *c, uint64_t hash) {
+    const struct hm_live_block *found = hm_addresses_find(&c->stacks, hash);
+    if (found)
+        return (uint32_t)found->number;
+    uint32_t number = add_stack(c, hash);
+    const struct hm_live_block stack = {.address = hash, .number = number};
+    return hm_addresses_put(&c->stacks, &stack) ? 0 : number;
 }
 
 /* ---- Calls ---- */
@@ -210,6 +238,8 @@ static int take_item(struct conversion *c, const struct hm_spool_item *item) {
     if (bad)
         return bad;
     struct hm_trace_event event = event_of(c, item, thread);
+    if (item->stack && c->writer && item->phase != HM_SPOOL_THREAD_IS_OVER)
+        event.stack = find_stack(c, item->stack);
     switch (item->phase) {
     case HM_SPOOL_ARRIVES:
         return arrive(c, item, &event);
@@ -243,6 +273,8 @@ static void end_conversion(struct conversion *c) {
     hm_addresses_free(&c->live);
     free(c->travelling);
     free(c->threads);
+    hm_addresses_free(&c->stacks);
+    hm_modules_close(c->modules);
     hm_spool_close(c->spool);
 }
 
@@ -384,9 +416,18 @@ static int create(struct conversion *c, const struct hm_convert_options *options
 
 static int convert_once(struct conversion *c, const struct hm_convert_options *options,
                         unsigned window) {
+    char spool[PATH_MAX];
     int bad = create(c, options);
     if (bad)
         return bad;
+    snprintf(spool, sizeof spool, "%s/%s", options->folder, options->name);
+    hm_addresses_free(&c->stacks);
+    hm_modules_close(c->modules);
+    c->modules = hm_modules_open(spool, c->writer);
+    if (!c->modules) {
+        hm_trace_abandon(c->writer);
+        return ENOMEM;
+    }
     bad = start(c, options->folder, window, FORKS_DEEP);
     if (!bad)
         bad = take_all(c);

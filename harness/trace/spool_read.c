@@ -10,6 +10,8 @@
  *   each offset and count is checked against the file. */
 #include "harness/trace/spool_read.h"
 
+#include "harness/trace/addresses.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -47,8 +49,9 @@ struct hm_spool {
     size_t stream_count;
     struct stream **heap;
     size_t heap_count;
-    uint64_t stopped; /* UINT64_MAX for never */
-    uint64_t before;  /* ticket of the item before */
+    uint64_t stopped;           /* UINT64_MAX for never */
+    uint64_t before;            /* ticket of the item before */
+    struct hm_addresses stacks; /* by hash; the number is the record's place in the file */
 };
 
 /* ---- The file ---- */
@@ -202,6 +205,7 @@ void hm_spool_close(struct hm_spool *spool) {
     }
     free(spool->streams);
     free(spool->heap);
+    hm_addresses_free(&spool->stacks);
     if (spool->bytes)
         munmap((void *)spool->bytes, spool->mapped);
     free(spool);
@@ -219,7 +223,7 @@ static uint64_t words_of(const uint64_t *words) {
     if (!first || first & HM_SPOOL_IS_SHORT)
         return 1;
     if (kind_of(first) == HM_SPOOL_STACK)
-        return 4 + (words[1] & HM_SPOOL_COUNT_MAX);
+        return 4 + (first >> HM_SPOOL_ADDRESS_SHIFT);
     return 2u + (first & HM_SPOOL_MOVED ? 2 : 0) + (first & HM_SPOOL_LARGE ? 2 : 0) +
            (first & HM_SPOOL_EXTRA ? 2 : 0);
 }
@@ -326,6 +330,26 @@ static void insert(struct hm_spool *s, struct stream *stream, const struct hm_sp
     stream->items[at] = *item;
 }
 
+/* @return true; a stack that there is no memory for is not known later */
+static bool keep_stack(struct hm_spool *s, const uint64_t *words) {
+    const struct hm_live_block stack = {.address = words[2],
+                                        .number = (uint64_t)((const char *)words - s->bytes)};
+    if (stack.address)
+        hm_addresses_put(&s->stacks, &stack);
+    return true;
+}
+
+size_t hm_spool_stack(const struct hm_spool *spool, uint64_t stack, const uint64_t **frames,
+                      uint64_t *snapshot) {
+    const struct hm_live_block *found = hm_addresses_find(&spool->stacks, stack);
+    if (!found)
+        return 0;
+    const uint64_t *words = (const void *)(spool->bytes + found->number);
+    *snapshot = words[3];
+    *frames = words + 4;
+    return words[0] >> HM_SPOOL_ADDRESS_SHIFT;
+}
+
 /* Reads one record into the window. @return false at the stream's end */
 static bool read_one(struct hm_spool *s, struct stream *stream) {
     struct hm_spool_item item;
@@ -334,6 +358,8 @@ static bool read_one(struct hm_spool *s, struct stream *stream) {
     const uint64_t *words = next_record(s, stream);
     if (!words)
         return false;
+    if (!(words[0] & HM_SPOOL_IS_SHORT) && kind_of(words[0]) == HM_SPOOL_STACK)
+        return keep_stack(s, words);
     if (words[0] & HM_SPOOL_IS_SHORT)
         decode_short(s, stream, words[0], &item);
     else

@@ -43,6 +43,12 @@ int hm_spool_rewind(struct hm_spool *spool, unsigned window);
 /** @return 1; 0: there is no more; -1: the window is too small for this spool */
 int hm_spool_next(struct hm_spool *spool, struct hm_spool_item *item);
 
+/** The frames of a stack that an item named, innermost first: return addresses.
+ *  @param snapshot receives the number of the snapshot that has their modules
+ *  @return how many there are, 0 when it is not known; the frames stay until the spool is closed */
+size_t hm_spool_stack(const struct hm_spool *spool, uint64_t stack, const uint64_t **frames,
+                      uint64_t *snapshot);
+
 void hm_spool_close(struct hm_spool *spool);
 
 #endif
