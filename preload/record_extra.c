@@ -134,6 +134,15 @@ static bool is_own(uint64_t address) {
     return address >= (uint64_t)(uintptr_t)__ehdr_start && address < (uint64_t)(uintptr_t)_end;
 }
 
+/* This library is above the call, and below the program's main. @return how many are left */
+static unsigned without_own(uint64_t *frames, unsigned count) {
+    unsigned kept = 0;
+    for (unsigned i = 0; i < count && kept < frames_wanted; i++)
+        if (!is_own(frames[i]))
+            frames[kept++] = frames[i];
+    return kept;
+}
+
 static uint64_t hash_of(const uint64_t *frames, unsigned count) {
     uint64_t hash = 0x9e3779b97f4a7c15u;
     for (unsigned i = 0; i < count; i++) {
@@ -168,13 +177,10 @@ uint64_t hm_record_stack(void) {
     int before = errno;
     self->is_unwinding = true;
     unsigned count = take_frames(frames, frames_wanted + OWN_FRAMES);
-    unsigned own = 0;
-    while (own < count && is_own(frames[own]))
-        own++;
-    count = count - own > frames_wanted ? frames_wanted : count - own;
-    uint64_t hash = count ? hash_of(frames + own, count) : 0;
+    count = without_own(frames, count);
+    uint64_t hash = count ? hash_of(frames, count) : 0;
     if (hash && is_new(hash))
-        write_stack(hash, frames + own, count);
+        write_stack(hash, frames, count);
     self->is_unwinding = false;
     errno = before;
     return hash;

@@ -272,7 +272,8 @@ static void settle_alone(uint64_t ticket) {
         spool.has_key = pthread_key_create(&spool.key, thread_ends) == 0;
     }
     hm_record_image++;
-    hm_record_self.cursor = hm_record_self.limit = 0; /* a forked child has its parent's chunk in view */
+    hm_record_self.cursor = hm_record_self.limit =
+        0; /* a forked child has its parent's chunk in view */
     bool is_wanted = spool.is_wanted && hm_record_state != &first_state &&
                      (!spool.only || spool.only == syscall(SYS_getpid));
     if (is_wanted && create_spool(ticket - 1))
