@@ -31,7 +31,7 @@ static const char usage[] =
     "  --stacks[=N]     with the call stack, at most N frames (default 16)\n"
     "  --times          with the time of each call\n"
     "  --children WHICH all (default), or none: the command's own process alone\n"
-    "  --spool DIR      for the raw recording, 16 bytes a call, while the command runs\n"
+    "  --spool DIR      for the raw recording, 8 to 20 bytes a call, as long as it lasts\n"
     "                   (default: TMPDIR, or /tmp)\n"
     "  --quiet          no table of what was recorded, on stderr\n\n"
     "With --objects first, it is a Python program's object graph that is recorded:\n"
