@@ -123,14 +123,15 @@ static unsigned size_of(size_t bytes) {
 static void *keep_size(void *block, unsigned size) {
     uint8_t *entry = block ? hm_ledger_at(&latency.ledger, block) : NULL;
     if (entry)
-        *entry = (uint8_t)size;
+        __atomic_store_n(entry, (uint8_t)size, __ATOMIC_RELAXED);
     return block;
 }
 
 /* Blocks that are in no ledger begin anywhere: those of a heap of bytes, which can tell their size. */
 static unsigned kept_size(void *block) {
     const uint8_t *entry = hm_ledger_at(&latency.ledger, block);
-    return entry ? *entry : size_of(hm_usable_size(&latency.inner, block));
+    return entry ? __atomic_load_n(entry, __ATOMIC_RELAXED)
+                 : size_of(hm_usable_size(&latency.inner, block));
 }
 
 /* ---- The calls ---- */

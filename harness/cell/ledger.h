@@ -5,7 +5,8 @@
  * the resident set less hm_scratch_bytes() is the heap's as before.
  *
  * A block's entry belongs to who owns the block: it is written after the block was handed out, and read
- * before it is given back. */
+ * before it is given back. Only the allocator orders what one owner writes and what the next one reads, which
+ * a race detector does not see: users read and write entries as relaxed atomics. */
 #ifndef HM_HARNESS_CELL_LEDGER_H
 #define HM_HARNESS_CELL_LEDGER_H
 

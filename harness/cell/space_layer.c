@@ -44,7 +44,7 @@ static void *come(void *block, size_t bytes) {
         __atomic_store_n(&space.blind, true, __ATOMIC_RELAXED);
         return block;
     }
-    *entry = (uint32_t)bytes + 1;
+    __atomic_store_n(entry, (uint32_t)bytes + 1, __ATOMIC_RELAXED);
     add(&space.usable, hm_usable_size(&space.inner, block));
     add(&space.blocks, 1);
     raise_peak(add(&space.requested, bytes));
@@ -59,9 +59,10 @@ struct going {
 
 static struct going look_at(void *block) {
     const uint32_t *entry = hm_ledger_at(&space.ledger, block);
-    if (!entry || !*entry)
+    uint32_t kept = entry ? __atomic_load_n(entry, __ATOMIC_RELAXED) : 0;
+    if (!kept)
         return (struct going){.known = false};
-    return (struct going){*entry - 1, hm_usable_size(&space.inner, block), true};
+    return (struct going){kept - 1, hm_usable_size(&space.inner, block), true};
 }
 
 static void go(const struct going *block) {

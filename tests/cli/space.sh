@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The space pass: blocks of a known size are told exactly, a unit that is longer than the run is looked into,
 # and what is freed is found given back.
+# labels: plain
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # measure ALLOCATOR WORKLOAD UNITS OPTION..: what one process of the pass reports, in $report.
