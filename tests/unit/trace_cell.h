@@ -290,7 +290,7 @@ static inline void note_afresh(void) {
     noted.allocations = noted.fail_at = 0;
 }
 
-/* What the heap will have noted, from the events; without those of the prologue, if asked. */
+/* What the heap will have noted, from the events. */
 static inline uint64_t foretold_digest(void) {
     static const char calls[HM_TRACE_KINDS] = "mcrraaaaamfu";
     uint64_t digest = 0;
