@@ -184,7 +184,7 @@ static void put_comments(FILE *out, const struct table *table, const struct hm_t
     if (table->count < table->sizes)
         put_rule(out, table);
     if (table->too_large)
-        fprintf(out, "# left out: %llu blocks larger than 1 GiB\n",
+        fprintf(out, "# left out: blocks larger than 1 GiB: %llu\n",
                 (unsigned long long)table->too_large);
     fprintf(out, "# as whole blocks, at least one of each row: %.0f blocks, %.0f bytes: %+.2f %%\n",
             held.blocks, held.bytes, 100 * held.bytes_error);
@@ -220,7 +220,7 @@ static int write_out(const struct profile *p, const struct hm_sum *sum, const st
 static void warn(const struct table *table) {
     double error = hm_profile_hold(table->rows, table->count).bytes_error;
     if (table->too_large)
-        fprintf(stderr, "heapmark trace profile: %llu blocks are larger than 1 GiB: left out\n",
+        fprintf(stderr, "heapmark trace profile: left out: blocks larger than 1 GiB: %llu\n",
                 (unsigned long long)table->too_large);
     if (!(fabs(error) <= 0.01))
         fprintf(stderr,
