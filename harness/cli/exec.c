@@ -15,7 +15,7 @@
 
 static const char usage[] =
     "usage: heapmark exec -a ALLOC,.. [OPTIONS] -- COMMAND..\n"
-    "       heapmark exec [-a ALLOC,..] --suite programs|FILE [--only NAME,..] [OPTIONS]\n\n"
+    "       heapmark exec [-a ALLOC,..] --suite programs|FILE [OPTIONS]\n\n"
     "Measures a whole program under each allocator, in rounds of random order: wall\n"
     "time, processor time, peak memory, page faults. The allocator is preloaded, and\n"
     "every process of the program proves that it runs on it. Leaves samples.csv,\n"
