@@ -68,7 +68,7 @@ static bool grow(void) {
     uint64_t *hashes = map_hashes(room);
     if (!hashes)
         return false;
-    for (size_t i = 0; i < seen.room; i++)
+    for (size_t i = 0; seen.hashes && i < seen.room; i++)
         if (seen.hashes[i])
             hashes[slot_of(hashes, room, seen.hashes[i])] = seen.hashes[i];
     if (seen.hashes)
@@ -85,7 +85,7 @@ static bool is_new(uint64_t hash) {
         seen.count = 0;
     }
     seen.image = hm_record_image;
-    if (2 * seen.count >= seen.room && !grow())
+    if ((!seen.hashes || 2 * seen.count >= seen.room) && !grow())
         return true;
     size_t at = slot_of(seen.hashes, seen.room, hash);
     if (seen.hashes[at])
