@@ -15,8 +15,9 @@ enum hm_exit {
 struct hm_command {
     const char *name;
     const char *summary;
-    const char *usage; /* the whole text of --help, at most 80 columns; NULL: it gives help itself */
-    bool internal;     /* not listed: called by heapmark itself */
+    const char
+        *usage;    /* the whole text of --help, at most 80 columns; NULL: it gives help itself */
+    bool internal; /* not listed: called by heapmark itself */
     /** @param argv argv[0] is the subcommand's name  @return the exit status of the process */
     int (*run)(int argc, char **argv);
 };
