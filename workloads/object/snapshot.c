@@ -241,9 +241,8 @@ static bool replace(struct hm_mutator *m, struct snapshot *s, struct step step) 
     struct hm_object *copy = make_copy(m, s, step);
     if (!copy)
         return false;
-    struct hm_object *old = hm_load(s->window, step.place);
-    if (HM_DISPOSES && old)
-        hm_dispose(m, old);
+    if (HM_DISPOSES && hm_load(s->window, step.place))
+        hm_dispose(m, hm_load(s->window, step.place));
     hm_adopt(m, s->window, step.place, copy);
     return true;
 }
