@@ -1,0 +1,47 @@
+/* Verdicts over two runs, whose rounds are no pairs.
+ *
+ * Margin, noise, threshold and verdict are those of verdict.h, and so is the rule, with the tools for
+ * unpaired values: the interval is that of the difference of the medians (bootstrap.h), and p that of
+ * Welch's t-test on the logarithms, of the hypothesis that the means differ by no more than the
+ * threshold: one-sided against its nearer end, and doubled. Both have to say the same, for the
+ * reasons given there; Holm's correction is over all that are judged together. */
+#ifndef HM_HARNESS_STATS_UNPAIRED_H
+#define HM_HARNESS_STATS_UNPAIRED_H
+
+#include "harness/stats/bootstrap.h"
+#include "harness/stats/verdict.h"
+
+/** The logarithms of one cell's rounds in both runs; NAN where one is missing. */
+struct hm_unpaired {
+    /* The question. */
+    const double *base, *arm;
+    size_t base_rounds, arm_rounds;
+    double margin; /* 0 or more */
+    double noise;  /* NAN when not known */
+    bool higher_is_better;
+    /* The answer. */
+    enum hm_verdict verdict;
+    size_t base_count, arm_count; /* rounds that count */
+    double ratio;                 /* of the medians, arm / base; NAN without rounds */
+    double low, high;             /* NAN without an interval */
+    bool has_interval;
+    struct hm_test test;  /* NAN without an interval */
+    size_t rounds_needed; /* of each run, when inconclusive: an estimate; 0: not known */
+};
+
+/** Ratio and interval alone: fills in the answer but for the verdict and the test.
+ *  @param scratch room for the rounds of both runs, overwritten */
+void hm_unpaired_summarise(struct hm_unpaired *one, const struct hm_bootstrap *how,
+                           double *scratch);
+
+/** Judge all: fills in each answer. Pure, safe in any thread.
+ *  @param order room for `count` pointers @param scratch as above, for the longest of them */
+void hm_unpaired_judge(struct hm_unpaired *all, size_t count, const struct hm_bootstrap *how,
+                       struct hm_test **order, double *scratch);
+
+/** The p of Welch's test that the means differ by more than `beyond` (in logarithms; 0: at all),
+ *  doubled one-sided. NAN where one has fewer than 2 finite values. */
+double hm_welch_p(const double *base, size_t base_rounds, const double *arm, size_t arm_rounds,
+                  double beyond);
+
+#endif
