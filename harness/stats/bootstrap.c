@@ -2,9 +2,7 @@
 #include "harness/stats/bootstrap.h"
 
 #include "harness/stats/order.h"
-#include "harness/stats/special.h"
 
-#include <math.h>
 #include <string.h>
 
 /* splitmix64 (Vigna): one state, and no seed is a bad one. */
@@ -37,33 +35,10 @@ static double drawn_median(uint64_t *state, const double *sorted, size_t n, size
     return n % 2 ? upper : (at_rank(sorted, counts, n / 2 - 1) + upper) / 2;
 }
 
-/* The upper quantile of Student's t, by halving; its tail falls. */
-static double student_quantile(double tail, double freedom) {
-    double low = 0;
-    double high = 1;
-    while (hm_student_upper(high, freedom) > tail && high < 1e12)
-        high *= 2;
-    for (int step = 0; step < 100; step++) {
-        double middle = low + (high - low) / 2;
-        if (hm_student_upper(middle, freedom) > tail)
-            low = middle;
-        else
-            high = middle;
-    }
-    return high;
-}
-
-double hm_bootstrap_tail(size_t rounds, double confidence) {
-    double n = (double)rounds;
-    double z = student_quantile((1 - confidence) / 2, n - 1) * sqrt(n / (n - 1));
-    return erfc(z / M_SQRT2) / 2;
-}
-
 bool hm_bootstrap_interval(const struct hm_bootstrap *how, const double *base, size_t base_count,
                            const double *arm, size_t arm_count, double confidence, double *low,
                            double *high) {
-    size_t fewer = base_count < arm_count ? base_count : arm_count;
-    if (fewer < HM_BOOTSTRAP_ROUNDS_MIN)
+    if (base_count < HM_BOOTSTRAP_ROUNDS_MIN || arm_count < HM_BOOTSTRAP_ROUNDS_MIN)
         return false;
     uint64_t state = how->seed;
     for (size_t i = 0; i < how->draws; i++) {
@@ -72,7 +47,7 @@ bool hm_bootstrap_interval(const struct hm_bootstrap *how, const double *base, s
         how->differences[i] = drawn_arm - drawn_base;
     }
     hm_sort(how->differences, how->draws);
-    double tail = hm_bootstrap_tail(fewer, confidence);
+    double tail = (1 - confidence) / 2;
     *low = hm_quantile(how->differences, how->draws, tail);
     *high = hm_quantile(how->differences, how->draws, 1 - tail);
     return true;

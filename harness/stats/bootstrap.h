@@ -4,10 +4,10 @@
  * process is one value. So whole rounds are drawn, with replacement and from each run by itself, and
  * nothing below them.
  *
- * Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentiles);
- * Hesterberg, What teachers should know about the bootstrap, The American Statistician 69, 2015, section
- * 5.3 (expanded percentiles: on few rounds the plain ones are too narrow). Pure functions, safe in
- * any thread. */
+ * Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13: the interval is of
+ * percentiles. Medians of few rounds move in steps, which makes them wide enough: simulated, they cover
+ * in 96 to 97 of 100 at 6 and 12 rounds (tests/unit/stats_unpaired_test.c); percentiles expanded for
+ * few rounds would do so in 98 to 99.6. Pure functions, safe in any thread. */
 #ifndef HM_HARNESS_STATS_BOOTSTRAP_H
 #define HM_HARNESS_STATS_BOOTSTRAP_H
 
@@ -28,16 +28,11 @@ struct hm_bootstrap {
     size_t *counts;      /* room for the rounds of the longer run */
 };
 
-/** The interval of median(arm) - median(base), by expanded percentiles.
+/** The interval of median(arm) - median(base), by percentiles.
  *  @param base, arm sorted, as hm_sort() leaves them  @param confidence above 0, below 1
  *  @return false, and the outputs untouched, with fewer than HM_BOOTSTRAP_ROUNDS_MIN of either */
 bool hm_bootstrap_interval(const struct hm_bootstrap *how, const double *base, size_t base_count,
                            const double *arm, size_t arm_count, double confidence, double *low,
                            double *high);
-
-/** The share of draws that expanded percentiles leave out on one side: P(Z < -z) with
- *  z = t sqrt(n / (n - 1)), t of Student's distribution with n - 1 degrees of freedom.
- *  @param rounds 2 or more @param confidence above 0, below 1 */
-double hm_bootstrap_tail(size_t rounds, double confidence);
 
 #endif
