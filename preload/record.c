@@ -135,7 +135,7 @@ static void *made_aligned(unsigned kind, void *block, unsigned log2, size_t size
 
 /* To free nothing is a call, too: one at the base's own place, with a size. */
 static inline void gone(const void *block, uint64_t ticket) {
-    uint64_t address = block ? (uint64_t)(uintptr_t)block : hm_record_bases[0];
+    uint64_t address = block ? (uint64_t)(uintptr_t)block : hm_record_null;
     if (HM_UNLIKELY(!hm_record_put_short(HM_SPOOL_IS_FREE, address, !block, ticket)))
         put_long(hm_record_code(HM_TRACE_FREE, false), block, ticket, 0, 0);
 }

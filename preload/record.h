@@ -41,7 +41,9 @@ struct hm_record_thread {
     uint32_t number;
     uint32_t chunks;
     uint32_t retired_count;
-    bool is_unwinding; /* what this thread allocates now is the unwinder's */
+    uint32_t rounds;       /* of the thread's destructors that went by */
+    bool has_ended;        /* after the last round */
+    uint64_t unwinding_at; /* frame below which all that is allocated is the unwinder's; or 0 */
     struct hm_record_mapping chunk, retired[HM_RECORD_RETIRED_MAX];
 };
 
@@ -49,7 +51,7 @@ struct hm_record_thread {
 struct hm_record_state {
     atomic_int is_on;
     atomic_int is_settled; /* it has a spool, or will have none */
-    atomic_int lock;
+    atomic_int lock, maps_lock, left_lock;
 };
 
 extern HM_HIDDEN __thread struct hm_record_thread hm_record_self
@@ -62,9 +64,36 @@ extern HM_HIDDEN unsigned hm_record_extra; /* HM_SPOOL_EXTRA with times or stack
  *  records are long. */
 extern HM_HIDDEN uint64_t hm_record_bases[2];
 
+/** What a short record takes for the address of NULL: the first base itself, or a place near none. */
+extern HM_HIDDEN uint64_t hm_record_null;
+
 /** Words for a record when the chunk has no room, or the image no spool.
- *  @param ticket the first that the call took  @return their address; 0: the call is dropped */
+ *  @param ticket the first that the call took  @return their address; 0: there are none */
 HM_HIDDEN uint64_t hm_record_reserve(uint64_t bytes, uint64_t ticket);
+
+/** Count a call for which there were no words. */
+HM_HIDDEN void hm_record_drop(void);
+
+/** Block all signals of this thread. @return those that were blocked before */
+HM_HIDDEN uint64_t hm_record_block_signals(void);
+HM_HIDDEN void hm_record_restore_signals(uint64_t blocked);
+
+/** Of a thread that ended, but may still call: its chunk is unmapped when it is gone. Signals are
+ *  blocked. */
+HM_HIDDEN void hm_record_leave_behind(const struct hm_record_mapping *chunk);
+
+/** Before all others of threads' ends. Called once, as the process starts. */
+HM_HIDDEN void hm_record_prepare_ends(void);
+
+/** This thread is of the image from now on, and tells when it ends. */
+HM_HIDDEN void hm_record_watch_end(struct hm_record_thread *self);
+
+/** Forget which stacks this thread wrote, and the memory for it. */
+HM_HIDDEN void hm_record_forget_stacks(void);
+
+/** @return 0, or EFBIG where the process may not write files of so many bytes: to try would be a
+ *  signal */
+HM_HIDDEN int hm_record_may_grow(uint64_t bytes);
 
 /* What a call was; the code is all of the first word below the address. */
 struct hm_record_call {
@@ -148,11 +177,15 @@ static inline bool hm_record_put_short(unsigned bits, uint64_t address, uint64_t
         if (HM_UNLIKELY(place & HM_RECORD_OUTSIDE))
             return false;
     }
-    if (HM_UNLIKELY(size >> (64 - HM_SPOOL_SIZE_AT) || self->depth ||
-                    (ticket - self->ticket) >> HM_SPOOL_TICKET_BITS))
+    if (HM_UNLIKELY(size >> (64 - HM_SPOOL_SIZE_AT) || self->depth))
         return false;
     uint64_t low = ticket & ((1u << HM_SPOOL_TICKET_BITS) - 1);
-    self->depth = 1;
+    self->depth = 1; /* from here on, no handler moves the thread's ticket */
+    atomic_signal_fence(memory_order_seq_cst);
+    if (HM_UNLIKELY((ticket - self->ticket) >> HM_SPOOL_TICKET_BITS)) {
+        self->depth = 0;
+        return false;
+    }
     self->ticket = ticket;
     atomic_signal_fence(memory_order_seq_cst);
     uint64_t *word = hm_record_take(self, HM_SPOOL_WORD_BYTES, ticket);
@@ -161,6 +194,8 @@ static inline bool hm_record_put_short(unsigned bits, uint64_t address, uint64_t
                          size << HM_SPOOL_SIZE_AT | low << HM_SPOOL_TICKET_AT |
                              place >> 4 << HM_SPOOL_PLACE_SHIFT | bits | HM_SPOOL_IS_SHORT,
                          __ATOMIC_RELAXED);
+    else
+        hm_record_drop();
     atomic_signal_fence(memory_order_seq_cst);
     self->depth = 0;
     return true;

@@ -19,6 +19,7 @@ EXPORT int __libc_start_main(main_fn *program, int count, char **words, void (*i
                              void (*fini)(void), void (*loader_fini)(void), void *stack_end);
 
 static main_fn *program_main;
+static struct { exit_fn *exit, *quick_exit, *_exit; } ends;
 
 static int run_main(int count, char **words, char **environment) {
     int status = program_main(count, words, environment);
@@ -34,26 +35,34 @@ int __libc_start_main(main_fn *program, int count, char **words, void (*init)(vo
     return start(run_main, count, words, init, fini, loader_fini, stack_end);
 }
 
-static __attribute__((noreturn)) void end_by(const char *name, int status) {
-    exit_fn *next;
+/* Only what ends before the constructors is looked up here: the loader has locks, which a handler, or
+ * the child of a process with threads, must not wait for. */
+static __attribute__((noreturn)) void end_by(exit_fn *next, const char *name, int status) {
     hm_record_ends(status);
-    *(void **)&next = dlsym(RTLD_NEXT, name);
+    if (!next)
+        *(void **)&next = dlsym(RTLD_NEXT, name);
     next(status);
     __builtin_unreachable();
 }
 
 EXPORT void exit(int status) {
-    end_by("exit", status);
+    end_by(ends.exit, "exit", status);
 }
 
 EXPORT void quick_exit(int status) {
-    end_by("quick_exit", status);
+    end_by(ends.quick_exit, "quick_exit", status);
 }
 
 EXPORT void _exit(int status) {
-    end_by("_exit", status);
+    end_by(ends._exit, "_exit", status);
 }
 
 EXPORT void _Exit(int status) {
-    end_by("_Exit", status);
+    end_by(ends._exit, "_exit", status);
+}
+
+__attribute__((constructor)) static void look_up_ends(void) {
+    *(void **)&ends.exit = dlsym(RTLD_NEXT, "exit");
+    *(void **)&ends.quick_exit = dlsym(RTLD_NEXT, "quick_exit");
+    *(void **)&ends._exit = dlsym(RTLD_NEXT, "_exit");
 }

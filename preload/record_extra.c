@@ -85,6 +85,8 @@ static bool is_new(uint64_t hash) {
         seen.count = 0;
     }
     seen.image = hm_record_image;
+    if (hm_record_self.has_ended)
+        return true;
     if ((!seen.hashes || 2 * seen.count >= seen.room) && !grow())
         return true;
     size_t at = slot_of(seen.hashes, seen.room, hash);
@@ -93,6 +95,12 @@ static bool is_new(uint64_t hash) {
     seen.hashes[at] = hash;
     seen.count++;
     return true;
+}
+
+void hm_record_forget_stacks(void) {
+    if (seen.hashes)
+        munmap(seen.hashes, seen.room * sizeof(uint64_t));
+    seen = (struct seen){.hashes = NULL};
 }
 
 /* ---- Taking a stack ---- */
@@ -172,16 +180,16 @@ static void write_stack(uint64_t hash, const uint64_t *frames, unsigned count) {
 uint64_t hm_record_stack(void) {
     uint64_t frames[HM_SPOOL_FRAMES_MAX + OWN_FRAMES];
     struct hm_record_thread *self = &hm_record_self;
-    if (!frames_wanted || self->depth > 1)
+    if (!frames_wanted || self->depth > 1 || !atomic_load(&hm_record_state->is_on))
         return 0;
     int before = errno;
-    self->is_unwinding = true;
+    self->unwinding_at = (uint64_t)(uintptr_t)__builtin_frame_address(0);
     unsigned count = take_frames(frames, frames_wanted + OWN_FRAMES);
     count = without_own(frames, count);
     uint64_t hash = count ? hash_of(frames, count) : 0;
     if (hash && is_new(hash))
         write_stack(hash, frames, count);
-    self->is_unwinding = false;
+    self->unwinding_at = 0;
     errno = before;
     return hash;
 }

@@ -41,10 +41,17 @@ static void fill(uint64_t *words, const struct hm_record_call *call, unsigned co
     __atomic_store_n(&words[1], call->ticket << HM_SPOOL_TICKET_SHIFT | small, __ATOMIC_RELEASE);
 }
 
+/* A handler that jumped out of the unwinder left the mark behind: we are above it then. */
+static bool is_unwinders(struct hm_record_thread *self) {
+    if (HM_UNLIKELY((uint64_t)(uintptr_t)__builtin_frame_address(0) >= self->unwinding_at))
+        self->unwinding_at = 0;
+    return self->unwinding_at;
+}
+
 void hm_record_put(const struct hm_record_call *call) {
     struct hm_record_thread *self = &hm_record_self;
     bool is_nested = self->depth > 0;
-    if (HM_UNLIKELY(self->is_unwinding)) /* the unwinder's own */
+    if (HM_UNLIKELY(is_unwinders(self)))
         return;
     if (HM_UNLIKELY(hm_record_extra)) /* stacks are of an image */
         hm_record_settle(call->ticket_before ? call->ticket_before : call->ticket);
@@ -58,6 +65,8 @@ void hm_record_put(const struct hm_record_call *call) {
                                      call->ticket_before ? call->ticket_before : call->ticket);
     if (words)
         fill(words, call, code, stack);
+    else if ((call->code >> HM_SPOOL_KIND_SHIFT & HM_SPOOL_KIND_MASK) <= HM_TRACE_KINDS)
+        hm_record_drop();
     atomic_signal_fence(memory_order_seq_cst);
     self->depth--;
 }

@@ -3,12 +3,11 @@
  * Invariants
  *   `known` has the executable ranges of the last snapshot, and with them each address that was in
  *   none of them: such a one is looked for once. It is this image's, and for one thread at a time,
- *   whose signals are blocked. */
+ *   whose signals are blocked. The lock is the state's, so that no child has it from its parent. */
 #include "preload/record.h"
 
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -17,7 +16,6 @@
 enum {
     RANGES_MAX = 8192,
     BUFFER_BYTES = 64 << 10,
-    KERNEL_SIGNALS_BYTES = 8,
 };
 
 struct range {
@@ -25,7 +23,6 @@ struct range {
 };
 
 static struct {
-    atomic_int lock;
     uint32_t image;
     unsigned count;
     uint64_t number; /* of the last snapshot */
@@ -80,11 +77,12 @@ static size_t take_lines(size_t bytes) {
 
 static bool copy_maps(int in, int out) {
     size_t kept = 0;
-    for (;;) {
+    for (uint64_t written = 0;;) {
         long got = syscall(SYS_read, in, known.buffer + kept, sizeof known.buffer - kept - 1);
         if (got <= 0)
             return got == 0;
-        if (syscall(SYS_write, out, known.buffer + kept, got) != got)
+        written += (uint64_t)got;
+        if (hm_record_may_grow(written) || syscall(SYS_write, out, known.buffer + kept, got) != got)
             return false;
         kept = take_lines(kept + (size_t)got);
     }
@@ -119,14 +117,12 @@ static void look_at(const uint64_t *addresses, unsigned count) {
 }
 
 uint64_t hm_record_snapshot(const uint64_t *addresses, unsigned count) {
-    uint64_t all = ~UINT64_C(0);
-    uint64_t mask;
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, KERNEL_SIGNALS_BYTES);
-    while (atomic_exchange(&known.lock, 1))
+    uint64_t blocked = hm_record_block_signals();
+    while (atomic_exchange(&hm_record_state->maps_lock, 1))
         sched_yield();
     look_at(addresses, count);
     uint64_t number = known.number;
-    atomic_store(&known.lock, 0);
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, KERNEL_SIGNALS_BYTES);
+    atomic_store(&hm_record_state->maps_lock, 0);
+    hm_record_restore_signals(blocked);
     return number;
 }

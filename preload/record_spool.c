@@ -15,12 +15,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,8 +26,8 @@ enum {
     FOLDER_BYTES = 4096,
     PATH_BYTES = FOLDER_BYTES + HM_SPOOL_NAME_BYTES,
     STATE_BYTES = 4096,
-    IMAGES_MAX = 100000, /* of one process number */
-    KERNEL_SIGNALS_BYTES = 8,
+    IMAGES_MAX = 100000,   /* of one process number */
+    LOWEST_BASE = 4096,    /* NULL is no place, and no block is below */
     HM_RECORD_NOWHERE = 8, /* no block is a multiple of 16 bytes away from it */
 };
 
@@ -46,19 +43,18 @@ __attribute__((aligned(64))) uint64_t hm_record_tickets;
 unsigned hm_record_extra;
 unsigned hm_record_image;
 uint64_t hm_record_bases[2] = {HM_RECORD_NOWHERE, HM_RECORD_NOWHERE};
+uint64_t hm_record_null;
 
 static struct {
     bool was_asked; /* the environment was looked at */
     bool is_wanted;
     bool has_times;
-    bool has_key;
     unsigned frames;
     long only; /* the one process to record, 0 for all */
     char folder[FOLDER_BYTES];
     char name[HM_SPOOL_NAME_BYTES]; /* of the image's spool; in a forked child still the parent's */
     struct hm_spool_head *head;
     atomic_uint threads;
-    pthread_key_t key;
 } spool;
 
 /* ---- Paths ---- */
@@ -136,17 +132,10 @@ static void ask_environment(void) {
 
 /* ---- The file ---- */
 
-/* Where the process may not write such a file, to try it would be a signal. */
-static int may_grow(uint64_t size) {
-    struct rlimit limit;
-    bool is_known = syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0;
-    return is_known && size > limit.rlim_cur ? EFBIG : 0;
-}
-
 /* Room in the file, so that writing to its mapping can not fail. @return 0 or an errno */
 static int make_room(int fd, uint64_t from, uint64_t bytes) {
     static const char zeros[HM_SPOOL_GRANULE];
-    if (may_grow(from + bytes))
+    if (hm_record_may_grow(from + bytes))
         return EFBIG;
     if (syscall(SYS_fallocate, fd, 0, (off_t)from, (off_t)bytes) == 0)
         return 0;
@@ -220,8 +209,8 @@ static void find_bases(struct hm_spool_head *head) {
     uint64_t low = (uint64_t)syscall(SYS_brk, 0) & -(uint64_t)HM_SPOOL_GRANULE;
     uint64_t high = (uint64_t)(uintptr_t)head & -(uint64_t)HM_SPOOL_GRANULE;
     if (hm_record_bases[0] == HM_RECORD_NOWHERE && !hm_record_extra) {
-        hm_record_bases[0] = low > REACH ? low - REACH : 0;
-        hm_record_bases[1] = high > REACH ? high - REACH : 0;
+        hm_record_null = hm_record_bases[0] = low > REACH ? low - REACH : LOWEST_BASE;
+        hm_record_bases[1] = high > REACH ? high - REACH : LOWEST_BASE;
     }
     head->bases[0] = hm_record_bases[0];
     head->bases[1] = hm_record_bases[1];
@@ -263,17 +252,14 @@ static void own_state(void) {
         hm_record_state = page;
 }
 
-static void thread_ends(void *round);
-
 static void settle_alone(uint64_t ticket) {
     if (!spool.was_asked) {
         ask_environment();
         own_state();
-        spool.has_key = pthread_key_create(&spool.key, thread_ends) == 0;
+        hm_record_prepare_ends();
     }
     hm_record_image++;
-    hm_record_self.cursor = hm_record_self.limit =
-        0; /* a forked child has its parent's chunk in view */
+    hm_record_self.cursor = hm_record_self.limit = 0; /* a child has its parent's chunk in view */
     bool is_wanted = spool.is_wanted && hm_record_state != &first_state &&
                      (!spool.only || spool.only == syscall(SYS_getpid));
     if (is_wanted && create_spool(ticket - 1))
@@ -313,8 +299,7 @@ static void join_image(struct hm_record_thread *self) {
     self->chunks = 0;
     self->retired_count = 0;
     self->chunk.bytes = 0;
-    if (spool.has_key && syscall(SYS_gettid) != syscall(SYS_getpid))
-        pthread_setspecific(spool.key, self);
+    hm_record_watch_end(self);
 }
 
 /* A thread's first chunks are small, for there may be many threads that hardly allocate. */
@@ -352,7 +337,7 @@ static int write_at(int fd, const void *bytes, uint64_t count, uint64_t at) {
 /* The copy's head comes last: until then there is none. */
 static int copy_chunk(int fd, const struct hm_spool_chunk *chunk, uint64_t at) {
     struct hm_spool_chunk head = *chunk;
-    int bad = may_grow(at + chunk->bytes);
+    int bad = hm_record_may_grow(at + chunk->bytes);
     head.is_copy = 1;
     if (!bad)
         bad = write_at(fd, chunk + 1, chunk->bytes - sizeof head, at + sizeof head);
@@ -378,9 +363,9 @@ static int flush(struct hm_record_thread *self) {
  * write there. */
 static void retire(struct hm_record_thread *self) {
     bool is_mapped = self->chunk.bytes;
-    if (is_mapped && self->depth <= 1)
+    if (is_mapped && self->depth <= 1 && !self->has_ended)
         munmap(self->chunk.start, self->chunk.bytes);
-    else if (is_mapped && self->retired_count < HM_RECORD_RETIRED_MAX)
+    else if (is_mapped && !self->has_ended && self->retired_count < HM_RECORD_RETIRED_MAX)
         self->retired[self->retired_count++] = self->chunk;
     while (self->depth <= 1 && self->retired_count) {
         const struct hm_record_mapping *old = &self->retired[--self->retired_count];
@@ -401,6 +386,8 @@ static int add_chunk(struct hm_record_thread *self) {
         return bad;
     retire(self);
     self->chunk = (struct hm_record_mapping){chunk, bytes};
+    if (self->has_ended)
+        hm_record_leave_behind(&self->chunk);
     begin_chunk(self, chunk, bytes);
     return 0;
 }
@@ -433,44 +420,32 @@ static uint64_t reserve_alone(uint64_t bytes, uint64_t ticket) {
 
 uint64_t hm_record_reserve(uint64_t bytes, uint64_t ticket) {
     struct hm_record_state *state = hm_record_state;
-    if (HM_UNLIKELY(atomic_load(&state->is_settled) && !atomic_load(&state->is_on))) {
-        if (spool.is_wanted)
-            __atomic_fetch_add(&spool.head->dropped, 1, __ATOMIC_RELAXED);
+    if (HM_UNLIKELY(atomic_load(&state->is_settled) && !atomic_load(&state->is_on)))
         return 0;
-    }
     int before = errno;
-    uint64_t all = ~UINT64_C(0);
-    uint64_t mask;
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, KERNEL_SIGNALS_BYTES);
+    uint64_t blocked = hm_record_block_signals();
     uint64_t at = reserve_alone(bytes, ticket);
-    if (!at && spool.is_wanted)
-        __atomic_fetch_add(&spool.head->dropped, 1, __ATOMIC_RELAXED);
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, KERNEL_SIGNALS_BYTES);
+    hm_record_restore_signals(blocked);
     errno = before;
     return at;
 }
 
+void hm_record_drop(void) {
+    if (spool.is_wanted)
+        __atomic_fetch_add(&spool.head->dropped, 1, __ATOMIC_RELAXED);
+}
+
 void hm_record_settle(uint64_t ticket) {
     int before = errno;
-    uint64_t all = ~UINT64_C(0);
-    uint64_t mask;
     if (atomic_load(&hm_record_state->is_settled))
         return;
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, KERNEL_SIGNALS_BYTES);
+    uint64_t blocked = hm_record_block_signals();
     settle(ticket);
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, KERNEL_SIGNALS_BYTES);
+    hm_record_restore_signals(blocked);
     errno = before;
 }
 
-/* ---- Threads and the end ---- */
-
-/* The other destructors' calls, and the C library's own after them, may follow. */
-static void thread_ends(void *round) {
-    (void)round;
-    const struct hm_record_call call = {.code = HM_SPOOL_THREAD_END << HM_SPOOL_KIND_SHIFT,
-                                        .ticket = hm_record_ticket()};
-    hm_record_put(&call);
-}
+/* ---- The end ---- */
 
 void hm_record_ends(int status) {
     struct hm_spool_head *head = spool.head;

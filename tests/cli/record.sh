@@ -11,8 +11,10 @@ cat >program.c <<'C'
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +55,23 @@ static void in_thread(void *(*work)(void *)) {
     pthread_join(t, NULL);
 }
 
+/* One after another; the process has no more mappings than with one. */
+static void *once(void *none) { free(malloc(MARK)); return none; }
+static void ended(void) {
+    int lines = 0;
+    for (int i = 0; i < 300; i++) in_thread(once);
+    FILE *maps = fopen("/proc/self/maps", "r");
+    for (int c; (c = getc(maps)) != EOF;) lines += c == '\n';
+    if (lines > 200) abort();
+}
+
+/* Of a small size, for want of room: the address that is written down is NULL. */
+static void starve(void) {
+    struct rlimit limit = {64 << 20, 64 << 20};
+    setrlimit(RLIMIT_AS, &limit);
+    for (int i = 0; i < 2000; i++) if (!malloc(50000)) free(NULL);
+}
+
 static volatile sig_atomic_t ticks;
 static void tick(int number) { void *p = malloc(MARK); (void)number; ticks++; free(p); }
 /* The C library's malloc may not be interrupted by itself: what is, frees nothing. */
@@ -88,6 +107,8 @@ int main(int count, char **words) {
     if (!strcmp(what, "family")) family();
     if (!strcmp(what, "threads")) { in_thread(make); in_thread(drop); make(NULL); in_thread(drop); }
     if (!strcmp(what, "storm")) storm();
+    if (!strcmp(what, "ended")) ended();
+    if (!strcmp(what, "starve")) starve();
     if (!strcmp(what, "children")) children(words[0]);
     if (!strcmp(what, "leaf")) free(malloc(MARK));
     if (!strcmp(what, "kill")) { churn(100000); kill(getpid(), SIGKILL); }
@@ -98,6 +119,7 @@ int main(int count, char **words) {
 }
 C
 cc -D_GNU_SOURCE -O1 -fno-builtin -pthread -w program.c -o program || fail "no program"
+cc -D_GNU_SOURCE -O1 -fno-builtin -pthread -w -no-pie program.c -o fixed || fail "no program"
 
 export TMPDIR=$work/spools
 mkdir "$TMPDIR"
@@ -156,6 +178,20 @@ total foreign 0
 has 2000 ' malloc 7777 ='
 has 3 'thread-end'
 
+record -- ./program ended
+expect_exit 0
+total threads 301
+has 300 ' malloc 7777 ='
+
+# ---- No memory ----
+
+for one in ./program ./fixed; do
+    record -- $one starve
+    expect_exit 0
+    has "$(grep -cE ' malloc 50000 = failed| malloc 50000 failed' t.txt)" ' free (NULL|0)'
+    [[ $(grep -c ' free NULL' t.txt) -gt 100 ]] || fail "$one: nothing failed"
+done
+
 # ---- A signal handler that allocates ----
 
 record -- ./program storm
@@ -211,6 +247,7 @@ expect_out dropped
 record --stacks=4 --times -- ./program family
 grep -qE '^stack [0-9]+( [0-9]+\+[0-9a-f]+){1,4}$' t.txt || fail "no stack"
 total has_times true
+has 1 'free NULL @[1-9][0-9]* #[1-9]'
 
 # ---- Refusals ----
 
