@@ -1,6 +1,8 @@
 /* The verdict on the terminal. */
 #include "harness/report/table.h"
 
+#include "harness/cell/latency.h"
+#include "harness/plan/spec.h"
 #include "harness/results/csv.h"
 #include "harness/results/manifest.h"
 #include "harness/results/metrics.h"
@@ -12,23 +14,27 @@
 #include <string.h>
 
 enum {
-    TEXT = 160,
+    TEXT = HM_SPEC_BYTES + 64, /* a label, and some words */
     NAME_WIDTH = 27,
     PROGRAM_WIDTH = 15, /* of an allocator under a program, which has one more column */
     SPEED_WIDTH = 22,
     PROGRAM_SPEED_WIDTH = 20,
+    LATENCY_WIDTH = 20,          /* of an allocator over its latencies */
+    RESPONSE = HM_LATENCY_CALLS, /* behind the kinds of calls */
+    KINDS,
     PAGE_WIDTH = 80,
 };
 
 /* What is shown of one cell, gathered from its rows of stats.csv. */
 struct line {
-    char cell[1024];
+    char cell[4 * HM_SPEC_BYTES];
     char group[TEXT]; /* workload and threads */
     char name[2 * TEXT];
     char verdict[32];
     double time_ns, ratio, low, high, footprint;
     double
         cpu_ns; /* of a program, whose time is that of a whole run, and whose footprint its peak */
+    double latency_ns[KINDS][HM_LATENCY_QUANTILES];
     bool program;
     bool baseline;
     char note[64]; /* such as "oversubscribed" */
@@ -49,6 +55,8 @@ static struct line *find(struct lines *all, const char *cell) {
         return NULL;
     fresh->time_ns = fresh->ratio = fresh->low = fresh->high = fresh->footprint = fresh->cpu_ns =
         NAN;
+    for (int i = 0; i < KINDS * HM_LATENCY_QUANTILES; i++)
+        fresh->latency_ns[i / HM_LATENCY_QUANTILES][i % HM_LATENCY_QUANTILES] = NAN;
     snprintf(fresh->cell, sizeof fresh->cell, "%s", cell);
     *all->last = fresh;
     all->last = &fresh->next;
@@ -95,6 +103,19 @@ static void group_name(const struct hm_csv *csv, char *out, size_t size) {
              strcmp(threads, "1") == 0 ? "" : "s");
 }
 
+/* Of calls of all sizes together. */
+static void take_latency(struct line *l, const char *metric, double value) {
+    char name[64];
+    for (int i = 0; i < KINDS * HM_LATENCY_QUANTILES; i++) {
+        int kind = i / HM_LATENCY_QUANTILES, q = i % HM_LATENCY_QUANTILES;
+        snprintf(name, sizeof name, "%s%s_%s_ns", kind == RESPONSE ? "" : "latency_",
+                 kind == RESPONSE ? "response" : hm_latency_call_names[kind],
+                 hm_latency_quantile_names[q]);
+        if (strcmp(metric, name) == 0)
+            l->latency_ns[kind][q] = value;
+    }
+}
+
 static int take_row(struct lines *all, const struct hm_csv *csv) {
     struct line *l = find(all, field(csv, "cell"));
     const char *metric = field(csv, "metric");
@@ -109,6 +130,8 @@ static int take_row(struct lines *all, const struct hm_csv *csv) {
         l->cpu_ns = number(csv, "median");
     if (strcmp(metric, l->program ? "peak_rss_bytes" : "footprint_bytes") == 0)
         l->footprint = number(csv, "median");
+    if (strncmp(metric, "latency_", 8) == 0 || strncmp(metric, "response_", 9) == 0)
+        take_latency(l, metric, number(csv, "median"));
     if (strcmp(metric, "ops_per_second") != 0)
         return 0;
     l->ratio = number(csv, "ratio");
@@ -204,6 +227,14 @@ static void put_head(FILE *out, const struct line *l) {
                 "speed [95 % interval]", "verdict", "footprint ");
 }
 
+/* Whether there is anything for the table of speeds; where a pass was left out it has NA. */
+static bool has_speeds(const struct lines *all) {
+    for (const struct line *l = all->first; l; l = l->next)
+        if (isfinite(l->time_ns) || isfinite(l->footprint))
+            return true;
+    return false;
+}
+
 static void put_lines(FILE *out, const struct lines *all) {
     const char *group = "";
     for (const struct line *l = all->first; l; l = l->next) {
@@ -211,6 +242,73 @@ static void put_lines(FILE *out, const struct lines *all) {
             put_head(out, l);
         group = l->group;
         put_line(out, l);
+    }
+}
+
+/* ---- Latencies ---- */
+
+static void put_duration(FILE *out, double ns) {
+    static const char *const units[] = {"ns", "us", "ms", "s"};
+    size_t unit = 0;
+    for (; ns >= 999.5 && unit < 3; unit++)
+        ns /= 1000;
+    if (isfinite(ns))
+        fprintf(out, "%*.3g %s", (int)(8 - strlen(units[unit])), ns, units[unit]);
+    else
+        fprintf(out, "%9s", "NA");
+}
+
+static void put_latency_line(FILE *out, const struct line *l, int kind) {
+    if (strlen(l->name) > LATENCY_WIDTH)
+        fprintf(out, "    %s\n    %*s", l->name, LATENCY_WIDTH, "");
+    else
+        fprintf(out, "    %-*s", LATENCY_WIDTH, l->name);
+    for (int q = 0; q < HM_LATENCY_QUANTILES; q++)
+        put_duration(out, l->latency_ns[kind][q]);
+    fputc('\n', out);
+}
+
+/* One kind of calls of the group that begins at `first`, where it has such calls. */
+static void put_latency_kind(FILE *out, const struct line *first, int kind) {
+    static const char *const heads[HM_LATENCY_QUANTILES] = {"p50",   "p90",    "p99",
+                                                            "p99.9", "p99.99", "max"};
+    bool begun = false;
+    for (const struct line *l = first; l && strcmp(l->group, first->group) == 0; l = l->next) {
+        if (!isfinite(
+                l->latency_ns[kind][HM_LATENCY_QUANTILES - 1])) /* the longest there always is */
+            continue;
+        if (!begun)
+            fprintf(out, "  %-*s", LATENCY_WIDTH + 2,
+                    kind == RESPONSE ? "from due to done" : hm_latency_call_names[kind]);
+        for (int q = 0; !begun && q < HM_LATENCY_QUANTILES; q++)
+            fprintf(out, "%9s%s", heads[q], q + 1 < HM_LATENCY_QUANTILES ? "" : "\n");
+        begun = true;
+        put_latency_line(out, l, kind);
+    }
+}
+
+static bool has_latencies(const struct line *l) {
+    for (int kind = 0; kind < KINDS; kind++)
+        if (isfinite(l->latency_ns[kind][HM_LATENCY_QUANTILES - 1]))
+            return true;
+    return false;
+}
+
+static void put_latencies(FILE *out, const struct lines *all) {
+    const char *group = "";
+    bool begun = false;
+    for (const struct line *l = all->first; l; l = l->next) {
+        if (!has_latencies(l) || strcmp(group, l->group) == 0)
+            continue;
+        if (!begun)
+            fputs("\nHow long single calls take: median over the rounds. NA: too few calls to "
+                  "tell.\n",
+                  out);
+        begun = true;
+        group = l->group;
+        fprintf(out, "\n%s%s\n", l->group, l->note);
+        for (int kind = 0; kind < KINDS; kind++)
+            put_latency_kind(out, l, kind);
     }
 }
 
@@ -348,8 +446,11 @@ int hm_table_print(FILE *out, const char *folder, struct hm_error *error) {
         bad = hm_fail(error, ENOMEM, "out of memory");
     if (!bad) {
         read_manifest(&all, folder);
-        put_lines(out, &all);
-        put_legend(out, &all);
+        if (has_speeds(&all)) {
+            put_lines(out, &all);
+            put_legend(out, &all);
+        }
+        put_latencies(out, &all);
         bad = put_figures(out, folder, error);
     }
     if (!bad && size)

@@ -33,6 +33,8 @@ done
 at_least "$(stat o "$slow" timer_ns median)" 1 "the timer's cost"
 expect "a realloc that churn has not" bash -c "! grep -q latency_realloc o/stats.csv"
 expect "a p99.99 of too few calls" bash -c "! grep -q latency_malloc_p9999_ns o/stats.csv"
+expect_out "^  malloc +p50 +p90 +p99 +p99.9 +p99.99 +max$" "^    floor +[0-9.]+ ns " "^ {24} +[0-9.]+ us .* NA +[0-9.]+ [um]?s$"
+expect "a table of speeds" bash -c "! grep -qE 'ns/op|speed' '$out'"
 expect "time was measured" bash -c "! grep -q ,time_ns, o/stats.csv"
 
 # An operation of churn is one free and one malloc, and both rounds are in the file.

@@ -46,3 +46,11 @@ assert {r["allocator"] for r in ok} >= {"system", "pool", "floor"}, ok
 skipped = [r for r in rows if r["status"] == "skip"]
 assert skipped and all("work for 1 thread" in r["reason"] for r in skipped), skipped
 END
+
+# Cells that differ only in the end of a long label stand under a head each.
+folder=$(printf 'a%.0s' {1..200})
+mkdir "$folder"
+cp "$source_dir/docs/traces/threads.hmtrace" "$folder/t"
+heapmark run -a floor -w "trace:file=$folder/t" -t 1,2 --rounds 1 --metrics space --no-plots -o long
+expect_exit 0
+expect_out "/t, 1 thread$" "/t, 2 threads"
