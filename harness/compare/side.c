@@ -79,8 +79,8 @@ static struct hm_side_cell *add_cell(struct hm_side *side, const struct hm_csv *
         .again = json_is_true(json_object_get(arm, "again")),
         .control = json_is_true(json_object_get(arm, "control")),
     };
-    bool whole = cell->id && cell->allocator && cell->collector && cell->workload &&
-                 cell->params && cell->threads;
+    bool whole = cell->id && cell->allocator && cell->collector && cell->workload && cell->params &&
+                 cell->threads;
     return whole ? cell : NULL;
 }
 
@@ -88,8 +88,7 @@ static struct hm_series *series_of(struct hm_side_cell *cell, const struct hm_me
     for (size_t i = 0; i < cell->series_count; i++)
         if (cell->series[i].metric == metric)
             return &cell->series[i];
-    struct hm_series *fresh =
-        hm_report_append(&cell->series, &cell->series_count, sizeof *fresh);
+    struct hm_series *fresh = hm_report_append(&cell->series, &cell->series_count, sizeof *fresh);
     if (fresh)
         fresh->metric = metric;
     return fresh;
@@ -144,9 +143,9 @@ static int take_row(struct hm_side *side, const struct hm_csv *csv, struct hm_er
 }
 
 static int check_columns(const struct hm_csv *csv, const char *path, struct hm_error *error) {
-    static const char *const needed[] = {"cell",    "allocator", "collector", "workload",
-                                         "params",  "threads",   "round",     "thread",
-                                         "metric",  "value",     "status",    "reason"};
+    static const char *const needed[] = {"cell",   "allocator", "collector", "workload",
+                                         "params", "threads",   "round",     "thread",
+                                         "metric", "value",     "status",    "reason"};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (hm_csv_column(csv, needed[i]) < 0)
             return hm_fail(error, EINVAL, "%s: has no column '%s'", path, needed[i]);
@@ -181,8 +180,8 @@ int hm_side_read(struct hm_side *out, const char *folder, struct hm_error *error
 void hm_side_free(struct hm_side *side) {
     for (size_t i = 0; i < side->count; i++) {
         struct hm_side_cell *cell = &side->cells[i];
-        char *const texts[] = {cell->id,      cell->allocator, cell->collector, cell->workload,
-                               cell->params,  cell->threads,   cell->baseline,  cell->failure};
+        char *const texts[] = {cell->id,     cell->allocator, cell->collector, cell->workload,
+                               cell->params, cell->threads,   cell->baseline,  cell->failure};
         for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
             free(texts[k]);
         for (size_t k = 0; k < cell->series_count; k++)

@@ -23,11 +23,11 @@ struct hm_series {
 
 struct hm_side_cell {
     char *id, *allocator, *collector, *workload, *params;
-    char *threads;     /* as text: NA for a program */
-    char *baseline;    /* id of the cell that it is compared with; NULL: not known */
-    char *failure;     /* status and reason of its last bad row; NULL: ok */
-    bool again;        /* the A/A arm */
-    bool control;      /* measures the harness: floor */
+    char *threads;  /* as text: NA for a program */
+    char *baseline; /* id of the cell that it is compared with; NULL: not known */
+    char *failure;  /* status and reason of its last bad row; NULL: ok */
+    bool again;     /* the A/A arm */
+    bool control;   /* measures the harness: floor */
     struct hm_series *series;
     size_t series_count;
 };

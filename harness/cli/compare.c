@@ -1,0 +1,209 @@
+/* heapmark compare: what has changed from one run to another one. */
+#include "harness/cli/command.h"
+#include "harness/compare/fit.h"
+#include "harness/compare/show.h"
+#include "harness/plan/registry.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <locale.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    EXIT_REGRESSION = 3,
+    EXIT_OPEN = 4,
+    SEED = 1,
+};
+
+static const char usage[] =
+    "usage: heapmark compare BASE NEW [--margin 2%] [--drift remove|keep]\n"
+    "                        [--format table|markdown|json|junit] [--strict] [--force]\n\n"
+    "Compares two runs, cell by cell: time, processor time, space and latency. BASE and\n"
+    "NEW are folders that 'heapmark run' or 'heapmark exec' has left. Times are compared\n"
+    "as ratios to the baseline of the same run, where both have the same one, so that a\n"
+    "machine that is faster on one day is not taken for a change.\n\n"
+    "  --margin M       what is not worth a word: 2%, or 0.02 (default 2%); a difference\n"
+    "                   has to exceed what equal arms (A/A) differed by, too\n"
+    "  --drift WHAT     remove (default): as above; keep: compare the values as they are\n"
+    "  --format FORMAT  table (default), markdown, json or junit, on stdout\n"
+    "  --strict         exit status 4 when a comparison is not settled\n"
+    "  --force          compare runs of other machines, work or versions; the output says\n"
+    "                   how they differ\n\n"
+    "Exit status: 0 no regression; 1 an error, or cells failed in NEW that were measured\n"
+    "in BASE; 2 wrong usage, or runs that can not be compared; 3 a regression; 4 nothing\n"
+    "to say at this number of rounds (--strict).\n\n"
+    "examples:\n"
+    "  heapmark compare results/baselines/main results/latest\n"
+    "  heapmark compare base new --margin 5% --format markdown\n";
+
+static const struct {
+    const char *word;
+    hm_compare_show_fn *show;
+} formats[] = {{"table", hm_compare_show_table},
+               {"markdown", hm_compare_show_markdown},
+               {"json", hm_compare_show_json},
+               {"junit", hm_compare_show_junit}};
+
+struct options {
+    double margin;
+    hm_compare_show_fn *show;
+    bool keep_drift, strict, force;
+};
+
+static const struct option long_options[] = {
+    {"margin", required_argument, NULL, 'm'}, {"drift", required_argument, NULL, 'd'},
+    {"format", required_argument, NULL, 'f'}, {"strict", no_argument, NULL, 's'},
+    {"force", no_argument, NULL, 'F'},        {NULL, 0, NULL, 0}};
+
+static int take_margin(struct options *o, const char *value, struct hm_error *error) {
+    char *end;
+    double margin = strtod(value, &end);
+    if (end != value && strcmp(end, "%") == 0)
+        margin /= 100;
+    else if (*end)
+        end = (char *)value;
+    if (end == value || !strchr("0123456789.", *value) || !(margin >= 0 && margin < 1))
+        return hm_fail(error, EINVAL, "--margin=%s: must be from 0 to below 1, as 0.02 or 2%%",
+                       value);
+    o->margin = margin;
+    return 0;
+}
+
+static int take_format(struct options *o, const char *value, struct hm_error *error) {
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (strcmp(formats[i].word, value) == 0) {
+            o->show = formats[i].show;
+            return 0;
+        }
+    return hm_fail(error, EINVAL, "--format=%s: must be table, markdown, json or junit", value);
+}
+
+static int bad_option(const char *word, struct hm_error *error) {
+    const char *names[sizeof long_options / sizeof *long_options];
+    size_t count = 0;
+    for (; long_options[count].name; count++)
+        names[count] = long_options[count].name;
+    const char *near = strncmp(word, "--", 2) == 0 ? hm_nearest(word + 2, names, count) : NULL;
+    if (near && strcmp(near, word + 2) == 0)
+        return hm_fail(error, EINVAL, "option '%s' needs a value", word);
+    if (near)
+        return hm_fail(error, EINVAL, "unknown option '%s'; did you mean '--%s'?", word, near);
+    return hm_fail(error, EINVAL, "unknown option '%s'; see 'heapmark compare --help'", word);
+}
+
+static int take_option(struct options *o, int option, const char *word, struct hm_error *error) {
+    switch (option) {
+    case 'm':
+        return take_margin(o, optarg, error);
+    case 'd':
+        o->keep_drift = strcmp(optarg, "keep") == 0;
+        if (!o->keep_drift && strcmp(optarg, "remove") != 0)
+            return hm_fail(error, EINVAL, "--drift=%s: must be remove or keep", optarg);
+        return 0;
+    case 'f':
+        return take_format(o, optarg, error);
+    case 's':
+        o->strict = true;
+        return 0;
+    case 'F':
+        o->force = true;
+        return 0;
+    default:
+        return bad_option(word, error);
+    }
+}
+
+static int parse(struct options *o, int argc, char **argv, struct hm_error *error) {
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        int bad = take_option(o, option, argv[optind - 1], error);
+        if (bad)
+            return bad;
+    }
+    if (argc - optind < 2)
+        return hm_fail(error, EINVAL, "which runs? give two folders, BASE and NEW");
+    if (argc - optind > 2)
+        return hm_fail(error, EINVAL, "two runs at a time: '%s' is one too many", argv[optind + 2]);
+    return 0;
+}
+
+static void keep_line(void *arg, const char *line) {
+    hm_lines_add(arg, line);
+}
+
+/* Nothing in common is no comparison, forced or not. */
+static int read_both(struct hm_compare_report *report, char **folders, bool force,
+                     struct hm_error *error) {
+    struct hm_compare *all = report->all;
+    int bad = hm_side_read(&all->base, folders[0], error);
+    if (!bad)
+        bad = hm_side_read(&all->fresh, folders[1], error);
+    if (bad)
+        return bad;
+    if (hm_fit_check(&all->base, &all->fresh, keep_line, &report->misfits) && !force)
+        return hm_fail(error, EINVAL, "not comparable: %s; --force compares all the same",
+                       report->misfits.count ? report->misfits.at[0] : "they differ");
+    hm_fit_notes(&all->base, &all->fresh, keep_line, &report->notes);
+    for (size_t i = 0; i < all->base.count; i++)
+        if (hm_side_find(&all->fresh, all->base.cells[i].id))
+            return 0;
+    return hm_fail(error, EINVAL, "the runs have no cell in common");
+}
+
+static int status_of(struct hm_compare *all, bool strict) {
+    for (size_t i = 0; i < all->fresh.count; i++)
+        if (hm_compare_broke(all, &all->fresh.cells[i]))
+            return HM_EXIT_FAILED;
+    if (hm_compare_count(all, HM_SLOWER))
+        return EXIT_REGRESSION;
+    bool open = !all->count || hm_compare_count(all, HM_INCONCLUSIVE);
+    return strict && open ? EXIT_OPEN : HM_EXIT_OK;
+}
+
+static int compare_runs(struct hm_compare_report *report, char **folders,
+                        const struct options *options) {
+    struct hm_error error;
+    int bad = read_both(report, folders, options->force, &error);
+    if (!bad)
+        bad = hm_compare_judge(report->all, &error);
+    if (bad) {
+        fprintf(stderr, "heapmark compare: %s\n", error.line);
+        return bad == ENOMEM || bad == EIO ? HM_EXIT_FAILED : HM_EXIT_USAGE;
+    }
+    report->status = status_of(report->all, options->strict);
+    options->show(stdout, report);
+    if (fflush(stdout) || ferror(stdout)) {
+        fprintf(stderr, "heapmark compare: stdout: %s\n", strerror(errno));
+        return HM_EXIT_FAILED;
+    }
+    return report->status;
+}
+
+static int run(int argc, char **argv) {
+    struct hm_error error;
+    struct options options = {.margin = 0.02, .show = hm_compare_show_table};
+    if (parse(&options, argc, argv, &error)) {
+        fprintf(stderr, "heapmark compare: %s\n", error.line);
+        return HM_EXIT_USAGE;
+    }
+    struct hm_compare all = {.base = {.name = "BASE"},
+                             .fresh = {.name = "NEW"},
+                             .margin = options.margin,
+                             .seed = SEED,
+                             .keep_drift = options.keep_drift};
+    struct hm_compare_report report = {.all = &all};
+    int status = compare_runs(&report, argv + optind, &options);
+    hm_lines_free(&report.misfits);
+    hm_lines_free(&report.notes);
+    hm_compare_free(&all);
+    return status;
+}
+
+static const struct hm_command compare = {.name = "compare",
+                                          .summary = "what has changed from one run to another",
+                                          .usage = usage,
+                                          .run = run};
+HM_REGISTER(hm_command, compare);
