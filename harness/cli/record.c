@@ -220,10 +220,9 @@ static void put_end(const struct hm_recorded_image *image) {
 static void put_row(const struct record *r, const char *file, const struct hm_recorded_image *image,
                     const struct hm_converted *made) {
     char peak[32];
-    const char *slash = strrchr(image->program, '/');
     human(made->totals.peak_bytes, peak, sizeof peak);
     fprintf(stderr, "%-*s %-14.14s %8d %12" PRIu64 " %9s  ", (int)r->name_width, file,
-            slash ? slash + 1 : image->program, (int)image->pid, made->totals.operations, peak);
+            image->program, (int)image->pid, made->totals.operations, peak);
     put_end(image);
 }
 
@@ -238,17 +237,24 @@ static void put_troubles(const char *file, const struct hm_converted *made) {
                 made->missed);
 }
 
+/* @param number the first that may be its file's; receives the one that is: files of earlier
+ * recordings are passed over */
 static void convert(struct record *r, const struct hm_recording *recording,
-                    const struct hm_recorded_image *image, size_t number) {
+                    const struct hm_recorded_image *image, size_t *number) {
+    struct stat info;
     char file[PATH_MAX + 32];
     struct hm_converted made = {.dropped = 0};
     struct hm_error error;
-    numbered(r->out, number, file, sizeof file);
+    numbered(r->out, *number, file, sizeof file);
+    while (*number > 1 && lstat(file, &info) == 0)
+        numbered(r->out, ++*number, file, sizeof file);
     const struct hm_convert_options how = {.folder = recording->folder,
                                            .name = image->name,
                                            .out = file,
                                            .end = image->end,
-                                           .status = image->status};
+                                           .status = image->status,
+                                           .is_alive = image->is_alive,
+                                           .interrupted = hm_recording_interrupted};
     if (hm_convert(&how, &made, &error)) {
         fprintf(stderr, "heapmark record: %s\n", error.line);
         r->failed++;
@@ -279,7 +285,7 @@ static size_t first_of(const struct hm_recording *recording) {
 }
 
 static void convert_all(struct record *r, const struct hm_recording *recording) {
-    size_t number = 0;
+    size_t number = 1;
     char longest[PATH_MAX + 32];
     numbered(r->out, count_traces(recording), longest, sizeof longest);
     r->name_width = strlen(longest);
@@ -287,10 +293,12 @@ static void convert_all(struct record *r, const struct hm_recording *recording) 
         fprintf(stderr, "%-*s %-14s %8s %12s %9s  %s\n", (int)r->name_width, "trace", "program",
                 "process", "operations", "peak", "end");
     size_t first = first_of(recording);
-    convert(r, recording, &recording->images[first], ++number);
-    for (size_t i = 0; i < recording->count; i++)
-        if (recording->images[i].has_calls && i != first)
-            convert(r, recording, &recording->images[i], ++number);
+    convert(r, recording, &recording->images[first], &number);
+    for (size_t i = 0; i < recording->count && !hm_recording_interrupted(); i++)
+        if (recording->images[i].has_calls && i != first) {
+            number++;
+            convert(r, recording, &recording->images[i], &number);
+        }
 }
 
 /* ---- The command ---- */
@@ -305,6 +313,30 @@ static int status_of(int wait_status) {
                                     : WEXITSTATUS(wait_status);
 }
 
+static int recorded_nothing(const struct record *r, const struct hm_recording *recording,
+                            int status) {
+    struct hm_error error;
+    hm_error_set(&error, "recorded nothing: %s %s", r->program,
+                 recording->count        ? "made no heap call"
+                 : recording->unreadable ? "found no room in the spool"
+                                         : "did not load the library");
+    return say(status ? status : HM_EXIT_FAILED, &error);
+}
+
+static int make_traces(struct record *r, const struct hm_recording *recording) {
+    int status = status_of(recording->wait_status);
+    if (!count_traces(recording))
+        return recorded_nothing(r, recording, status);
+    convert_all(r, recording);
+    if (recording->unreadable)
+        fprintf(
+            stderr,
+            "heapmark record: %zu processes are missing: no room in the spool, or killed as they "
+            "began\n",
+            recording->unreadable);
+    return r->failed ? HM_EXIT_FAILED : status;
+}
+
 static int record_it(struct record *r) {
     struct hm_recording recording;
     struct hm_error error;
@@ -313,16 +345,9 @@ static int record_it(struct record *r) {
         bad ? say(recording.folder[0] && recording.pid > 0 && !recording.count ? EXIT_NO_EXEC
                                                                                : HM_EXIT_FAILED,
                   &error)
-            : status_of(recording.wait_status);
-    if (!bad && count_traces(&recording)) {
-        convert_all(r, &recording);
-    } else if (!bad) {
-        hm_error_set(&error, "recorded nothing: %s %s", r->program,
-                     recording.count ? "made no heap call" : "did not load the library");
-        status = say(status ? status : HM_EXIT_FAILED, &error);
-    }
+            : make_traces(r, &recording);
     hm_recording_close(&recording);
-    return r->failed ? HM_EXIT_FAILED : status;
+    return hm_recording_interrupted() ? EXIT_SIGNAL + hm_recording_interrupted() : status;
 }
 
 static int find_program(struct record *r, struct hm_error *error) {

@@ -40,6 +40,7 @@ struct conversion {
     uint64_t until; /* ticket: what comes later is left out */
     uint64_t missed;
     uint64_t time_ns;
+    int (*interrupted)(void);
     struct hm_trace_writer *writer; /* NULL: only what is live matters */
     struct hm_addresses stacks;     /* by hash: the trace's numbers */
     struct hm_modules *modules;
@@ -252,7 +253,7 @@ static int take_item(struct conversion *c, const struct hm_spool_item *item) {
     }
 }
 
-/* @return 0; ERANGE: the window is too small; or another errno */
+/* @return 0; ERANGE: the window is too small; EINTR; or another errno */
 static int take_all(struct conversion *c) {
     struct hm_spool_item item;
     int is_more;
@@ -262,7 +263,7 @@ static int take_all(struct conversion *c) {
             return ERANGE;
         if (item.ticket > c->until)
             break;
-        bad = take_item(c, &item);
+        bad = c->interrupted() ? EINTR : take_item(c, &item);
     }
     return bad;
 }
@@ -302,9 +303,9 @@ static int start(struct conversion *c, const char *folder, unsigned window, unsi
 }
 
 /* What was live in the parent when it forked; nothing when that is not known. */
-static int live_at(const char *folder, const char *name, uint64_t ticket, unsigned depth,
-                   struct hm_addresses *out) {
-    struct conversion c = {.until = ticket};
+static int live_at(const struct conversion *child, const char *folder, const char *name,
+                   unsigned depth, struct hm_addresses *out) {
+    struct conversion c = {.until = child->head->forked_at, .interrupted = child->interrupted};
     int bad = depth ? open_conversion(&c, folder, name) : EINVAL;
     if (bad)
         return bad == ENOMEM ? bad : 0;
@@ -328,7 +329,7 @@ static int inherit(struct conversion *c, const char *folder, unsigned depth) {
     memcpy(parent, c->head->parent, HM_SPOOL_NAME_BYTES);
     if (!parent[0] || strchr(parent, '/'))
         return 0;
-    int bad = live_at(folder, parent, c->head->forked_at, depth - 1, &theirs);
+    int bad = live_at(c, folder, parent, depth - 1, &theirs);
     size_t count = theirs.count;
     const struct hm_live_block *blocks = bad ? NULL : hm_addresses_sort(&theirs);
     for (size_t i = 0; !bad && i < count; i++) {
@@ -440,7 +441,7 @@ static int convert_once(struct conversion *c, const struct hm_convert_options *o
 
 int hm_convert(const struct hm_convert_options *options, struct hm_converted *out,
                struct hm_error *error) {
-    struct conversion c = {.until = UINT64_MAX};
+    struct conversion c = {.until = UINT64_MAX, .interrupted = options->interrupted};
     int bad = open_conversion(&c, options->folder, options->name);
     if (bad)
         return hm_fail(error, bad, "the spool of process %s can not be read: %s", options->name,
@@ -449,12 +450,13 @@ int hm_convert(const struct hm_convert_options *options, struct hm_converted *ou
     for (unsigned window = WINDOW_FIRST; bad == ERANGE && window <= WINDOW_LAST; window *= 16)
         bad = convert_once(&c, options, window);
     if (!bad) {
-        out->dropped = c.head->dropped;
         out->error = c.head->error;
+        out->dropped = options->is_alive && out->error == ENOENT ? 0 : c.head->dropped;
         out->missed = c.missed;
-        bad =
-            hm_trace_finish(c.writer, options->end, options->status, c.head->dropped, &out->totals);
+        bad = hm_trace_finish(c.writer, options->end, options->status, out->dropped, &out->totals);
     }
     end_conversion(&c);
-    return bad ? hm_fail(error, bad, "%s: %s", options->out, strerror(bad)) : 0;
+    return bad ? hm_fail(error, bad, "%s: %s", options->out,
+                         bad == EINTR ? "interrupted" : strerror(bad))
+               : 0;
 }

@@ -12,6 +12,8 @@ struct hm_convert_options {
     const char *out;    /* the trace's path, which must not exist */
     enum hm_trace_end end;
     int status;
+    bool is_alive;            /* it still ran when the recording ended */
+    int (*interrupted)(void); /* asked now and then: not 0 ends the conversion with EINTR */
 };
 
 struct hm_converted {

@@ -1,5 +1,9 @@
 /* A recording: a command that runs with the recording library under it, and the spools that it and
- * its children leave. */
+ * its children leave.
+ *
+ * Invariants
+ *   When the command has ended the folder of the spools gets another name, before anybody looks at
+ *   them: processes that still run can not make new ones, nor use a full chunk again. */
 #include "harness/trace/recording.h"
 
 #include "harness/trace/spool_read.h"
@@ -11,38 +15,61 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
-    RUN_FAILED = 127
+    RUN_FAILED = 127,
+    SETTLING_NS = 20000000,
 };
 
-static volatile sig_atomic_t command_pid; /* for the handler */
+/* ---- Signals ---- */
 
+static const int numbers[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+enum {
+    SIGNALS = sizeof numbers / sizeof *numbers,
+};
+
+struct signals {
+    struct sigaction actions[SIGNALS];
+    sigset_t blocked;
+};
+
+/* For the handler. */
+static volatile sig_atomic_t command_pid;
+static volatile sig_atomic_t interrupted;
+
+/* What the user's terminal sends goes to the command, too: it decides. */
 static void hand_on(int number) {
-    if (command_pid > 0)
+    if (command_pid <= 0)
+        interrupted = number;
+    else if (number == SIGTERM || number == SIGHUP)
         kill((pid_t)command_pid, number);
 }
 
-struct signals {
-    struct sigaction interrupt, quit, terminate, hang_up;
-};
+int hm_recording_interrupted(void) {
+    return interrupted;
+}
 
-/* What the user's terminal sends goes to the command, too: it decides. */
+/* They are blocked until the command is there. What was ignored stays so, as under nohup. */
 static void stand_back(struct signals *old) {
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
     struct sigaction pass = {.sa_handler = hand_on, .sa_flags = SA_RESTART};
-    sigaction(SIGINT, &ignore, &old->interrupt);
-    sigaction(SIGQUIT, &ignore, &old->quit);
-    sigaction(SIGTERM, &pass, &old->terminate);
-    sigaction(SIGHUP, &pass, &old->hang_up);
+    sigset_t ours;
+    sigemptyset(&ours);
+    for (size_t i = 0; i < SIGNALS; i++)
+        sigaddset(&ours, numbers[i]);
+    sigprocmask(SIG_BLOCK, &ours, &old->blocked);
+    for (size_t i = 0; i < SIGNALS; i++) {
+        sigaction(numbers[i], &pass, &old->actions[i]);
+        if (old->actions[i].sa_handler == SIG_IGN)
+            sigaction(numbers[i], &old->actions[i], NULL);
+    }
 }
 
 static void restore(const struct signals *old) {
-    sigaction(SIGINT, &old->interrupt, NULL);
-    sigaction(SIGQUIT, &old->quit, NULL);
-    sigaction(SIGTERM, &old->terminate, NULL);
-    sigaction(SIGHUP, &old->hang_up, NULL);
+    for (size_t i = 0; i < SIGNALS; i++)
+        sigaction(numbers[i], &old->actions[i], NULL);
+    sigprocmask(SIG_SETMASK, &old->blocked, NULL);
 }
 
 /* ---- The command ---- */
@@ -96,7 +123,7 @@ static int make_folder(const char *parent, struct hm_recording *r, struct hm_err
     if (!realpath(parent, given))
         return hm_fail(error, errno, "%s: %s", parent, strerror(errno));
     int length = snprintf(r->folder, sizeof r->folder, "%s/heapmark-XXXXXX", given);
-    if (length >= (int)sizeof r->folder - HM_SPOOL_NAME_BYTES || !mkdtemp(r->folder)) {
+    if (length >= (int)sizeof r->folder - 2 * HM_SPOOL_NAME_BYTES || !mkdtemp(r->folder)) {
         r->folder[0] = '\0';
         return hm_fail(error, errno, "no folder for the recording in %s: %s", parent,
                        strerror(errno));
@@ -119,6 +146,13 @@ static bool is_running(pid_t pid) {
     return name_end && name_end[1] && name_end[2] != 'Z' && name_end[2] != 'X';
 }
 
+static void name_program(struct hm_recorded_image *image, const struct hm_spool_head *head) {
+    const char *slash = memrchr(head->program, '/', sizeof head->program);
+    const char *name = slash ? slash + 1 : head->program;
+    int most = (int)(head->program + sizeof head->program - name);
+    snprintf(image->program, sizeof image->program, "%.*s", most, name);
+}
+
 static int add_image(struct hm_recording *r, const char *name) {
     char path[PATH_MAX + 256];
     struct hm_spool *spool;
@@ -127,8 +161,10 @@ static int add_image(struct hm_recording *r, const char *name) {
         return ENOMEM;
     r->images = images;
     snprintf(path, sizeof path, "%s/%s", r->folder, name);
-    if (strlen(name) >= sizeof images->name || hm_spool_open(path, &spool))
-        return 0; /* of a process that was killed as it made it */
+    if (strlen(name) >= sizeof images->name || hm_spool_open(path, &spool)) {
+        r->unreadable += !strstr(name, HM_SPOOL_MAPS);
+        return 0;
+    }
     const struct hm_spool_head *head = hm_spool_head(spool);
     struct hm_recorded_image *image = &images[r->count++];
     *image = (struct hm_recorded_image){
@@ -139,8 +175,7 @@ static int add_image(struct hm_recording *r, const char *name) {
         .status = head->has_ended ? (int)head->status : 0,
     };
     memcpy(image->name, name, strlen(name) + 1);
-    snprintf(image->program, sizeof image->program, "%.*s", (int)sizeof head->program,
-             head->program);
+    name_program(image, head);
     hm_spool_close(spool);
     return 0;
 }
@@ -151,18 +186,17 @@ static int by_start(const void *a, const void *b) {
     return (left->started_ns > right->started_ns) - (left->started_ns < right->started_ns);
 }
 
-static bool has_successor(const struct hm_recording *r, size_t which) {
-    for (size_t i = which + 1; i < r->count; i++)
-        if (r->images[i].pid == r->images[which].pid)
-            return true;
-    return false;
+static int by_process(const void *a, const void *b) {
+    const struct hm_recorded_image *left = a;
+    const struct hm_recorded_image *right = b;
+    return left->pid == right->pid ? by_start(a, b) : left->pid < right->pid ? -1 : 1;
 }
 
-/* A later image of the same process took its place. */
+/* They are sorted by process: a later image of it took the place of the one before. */
 static void find_ends(struct hm_recording *r) {
     for (size_t i = 0; i < r->count; i++) {
         struct hm_recorded_image *image = &r->images[i];
-        if (has_successor(r, i)) {
+        if (i + 1 < r->count && image->pid == image[1].pid) {
             image->end = HM_TRACE_END_EXEC;
             image->status = 0;
         } else if (image->pid == r->pid) {
@@ -186,9 +220,31 @@ static int find_images(struct hm_recording *r, struct hm_error *error) {
     closedir(folder);
     if (bad)
         return hm_fail(error, bad, "out of memory");
-    if (r->count)
-        qsort(r->images, r->count, sizeof *r->images, by_start);
+    if (!r->count)
+        return 0;
+    qsort(r->images, r->count, sizeof *r->images, by_process);
     find_ends(r);
+    qsort(r->images, r->count, sizeof *r->images, by_start);
+    return 0;
+}
+
+/* Those that still run write into the chunk that they have, but who was about to empty it when the
+ * folder went is given the time. */
+static void wait_for_writers(const struct hm_recording *r) {
+    const struct timespec settling = {.tv_nsec = SETTLING_NS};
+    for (size_t i = 0; i < r->count; i++)
+        if (r->images[i].is_alive) {
+            nanosleep(&settling, NULL);
+            return;
+        }
+}
+
+static int close_folder(struct hm_recording *r, struct hm_error *error) {
+    char closed[sizeof r->folder];
+    snprintf(closed, sizeof closed, "%.*s.end", (int)(sizeof closed - sizeof ".end"), r->folder);
+    if (rename(r->folder, closed))
+        return hm_fail(error, errno, "%s: %s", r->folder, strerror(errno));
+    memcpy(r->folder, closed, sizeof closed);
     return 0;
 }
 
@@ -200,6 +256,7 @@ int hm_recording_run(const struct hm_recording_options *options, struct hm_recor
     if (bad)
         return bad;
     command_pid = 0;
+    interrupted = 0;
     stand_back(&old);
     bad = start(options, out, &old);
     if (bad) {
@@ -207,10 +264,14 @@ int hm_recording_run(const struct hm_recording_options *options, struct hm_recor
         return hm_fail(error, bad, "%s: %s", options->program, strerror(bad));
     }
     command_pid = out->pid;
+    sigprocmask(SIG_SETMASK, &old.blocked, NULL);
     while (waitpid(out->pid, &out->wait_status, 0) < 0 && errno == EINTR)
         ;
     command_pid = 0;
-    bad = find_images(out, error);
+    bad = close_folder(out, error);
+    if (!bad)
+        bad = find_images(out, error);
+    wait_for_writers(out);
     return bad;
 }
 

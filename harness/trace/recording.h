@@ -22,7 +22,7 @@ struct hm_recording_options {
 
 struct hm_recorded_image {
     char name[HM_SPOOL_NAME_BYTES];
-    char program[PATH_MAX];
+    char program[32]; /* its name, without folder; may be cut */
     pid_t pid;
     uint64_t started_ns;
     bool has_calls;
@@ -37,12 +37,16 @@ struct hm_recording {
     int wait_status;                  /* of the command, as waitpid has it */
     struct hm_recorded_image *images; /* in the order in which they began */
     size_t count;
+    size_t unreadable; /* of processes for whose recording there was no room, or no time */
 };
 
 /** Run the command to its end. SIGINT and SIGQUIT are the command's, SIGTERM and SIGHUP are handed on
- *  to it. @return 0, or an errno and the line; *out must be closed in both cases. Main thread. */
+ *  to it; after its end each of them makes hm_recording_interrupted say so. @return 0, or an errno and the line; *out must be closed in both cases. Main thread. */
 int hm_recording_run(const struct hm_recording_options *options, struct hm_recording *out,
                      struct hm_error *error);
+
+/** @return the signal that asked to end the work on what was recorded, 0: none did */
+int hm_recording_interrupted(void);
 
 /** Remove the spools. */
 void hm_recording_close(struct hm_recording *recording);
