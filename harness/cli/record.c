@@ -63,6 +63,7 @@ struct record {
     bool quiet;
     char program[PATH_MAX], library[PATH_MAX], out[PATH_MAX];
     size_t name_width, failed;
+    struct hm_convert_pasts *pasts;
 };
 
 static const struct option options[] = {
@@ -254,6 +255,7 @@ static void convert(struct record *r, const struct hm_recording *recording,
                                            .end = image->end,
                                            .status = image->status,
                                            .is_alive = image->is_alive,
+                                           .pasts = r->pasts,
                                            .interrupted = hm_recording_interrupted};
     if (hm_convert(&how, &made, &error)) {
         fprintf(stderr, "heapmark record: %s\n", error.line);
@@ -327,7 +329,13 @@ static int make_traces(struct record *r, const struct hm_recording *recording) {
     int status = status_of(recording->wait_status);
     if (!count_traces(recording))
         return recorded_nothing(r, recording, status);
+    r->pasts = hm_convert_pasts_new();
+    if (!r->pasts) {
+        fputs("heapmark record: out of memory\n", stderr);
+        return HM_EXIT_FAILED;
+    }
     convert_all(r, recording);
+    hm_convert_pasts_free(r->pasts);
     if (recording->unreadable)
         fprintf(
             stderr,

@@ -85,14 +85,16 @@ static int by_number(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-struct hm_live_block *hm_addresses_sort(struct hm_addresses *set) {
+struct hm_live_block *hm_addresses_sorted(const struct hm_addresses *set) {
     size_t count = 0;
+    struct hm_live_block *blocks = malloc((set->count + 1) * sizeof *blocks);
+    if (!blocks)
+        return NULL;
     for (size_t i = 0; i < set->room; i++)
         if (set->table[i].address)
-            set->table[count++] = set->table[i];
-    if (count)
-        qsort(set->table, count, sizeof *set->table, by_number);
-    return set->table;
+            blocks[count++] = set->table[i];
+    qsort(blocks, count, sizeof *blocks, by_number);
+    return blocks;
 }
 
 void hm_addresses_free(struct hm_addresses *set) {

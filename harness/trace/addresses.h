@@ -26,8 +26,9 @@ struct hm_live_block *hm_addresses_find(const struct hm_addresses *set, uint64_t
 /** Remove the block at an address. @return it; its address is 0 when there was none */
 struct hm_live_block hm_addresses_take(struct hm_addresses *set, uint64_t address);
 
-/** All blocks by their numbers. The set is in disorder afterwards, and can only be freed. */
-struct hm_live_block *hm_addresses_sort(struct hm_addresses *set);
+/** All blocks by their numbers, as many as the set's count. @return them, for the caller to free, or
+ *  NULL when there is no memory */
+struct hm_live_block *hm_addresses_sorted(const struct hm_addresses *set);
 
 void hm_addresses_free(struct hm_addresses *set);
 

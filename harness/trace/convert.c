@@ -3,6 +3,7 @@
  * Vocabulary
  *   travelling   of a block: a reallocation took it from its old address, and has not brought it to
  *                the new one
+ *   past     a parent whose conversion stands where one of its children was forked, for the next child
  *
  * Invariants
  *   Calls come in the order of their tickets, so that an address is given back before it is given out
@@ -10,6 +11,7 @@
 #include "harness/trace/convert.h"
 
 #include "harness/trace/addresses.h"
+#include "harness/trace/command_of.h"
 #include "harness/trace/modules.h"
 #include "harness/trace/spool_read.h"
 
@@ -23,6 +25,7 @@ enum {
     WINDOW_FIRST = 64,
     WINDOW_LAST = 1 << 20,
     FORKS_DEEP = 64, /* a child of a child of .. */
+    PASTS = 8,       /* children of several threads are not quite in the order of their forks */
 };
 
 struct travelling {
@@ -40,13 +43,26 @@ struct conversion {
     uint64_t until; /* ticket: what comes later is left out */
     uint64_t missed;
     uint64_t time_ns;
+    struct hm_spool_item next;
+    bool has_next; /* it came too late for `until` */
     int (*interrupted)(void);
+    struct hm_convert_pasts *pasts;
     struct hm_trace_writer *writer; /* NULL: only what is live matters */
     struct hm_addresses stacks;     /* by hash: the trace's numbers */
     struct hm_modules *modules;
     uint32_t *threads; /* by the library's number: the trace's, plus 1 */
     size_t threads_room;
     uint32_t thread_count;
+
+    /* Of a past: */
+    char name[HM_SPOOL_NAME_BYTES + 1];
+    bool has_begun, is_busy;
+    uint64_t turn; /* in which it was used last */
+};
+
+struct hm_convert_pasts {
+    struct conversion all[PASTS];
+    uint64_t turns;
 };
 
 static int put_event(struct conversion *c, const struct hm_trace_event *event) {
@@ -255,15 +271,15 @@ static int take_item(struct conversion *c, const struct hm_spool_item *item) {
 
 /* @return 0; ERANGE: the window is too small; EINTR; or another errno */
 static int take_all(struct conversion *c) {
-    struct hm_spool_item item;
-    int is_more;
+    int is_more = 1;
     int bad = 0;
-    while (!bad && (is_more = hm_spool_next(c->spool, &item)) != 0) {
+    while (!bad && (c->has_next || (is_more = hm_spool_next(c->spool, &c->next)) != 0)) {
         if (is_more < 0)
             return ERANGE;
-        if (item.ticket > c->until)
+        c->has_next = c->next.ticket > c->until;
+        if (c->has_next)
             break;
-        bad = c->interrupted() ? EINTR : take_item(c, &item);
+        bad = c->interrupted() ? EINTR : take_item(c, &c->next);
     }
     return bad;
 }
@@ -296,43 +312,55 @@ static int start(struct conversion *c, const char *folder, unsigned window, unsi
     c->travelling_count = 0;
     c->last = c->missed = c->time_ns = 0;
     c->thread_count = 0;
+    c->has_next = false;
     if (c->threads)
         memset(c->threads, 0, c->threads_room * sizeof *c->threads);
     int bad = hm_spool_rewind(c->spool, window);
     return bad ? bad : inherit(c, folder, depth);
 }
 
-/* What was live in the parent when it forked; nothing when that is not known. */
-static int live_at(const struct conversion *child, const char *folder, const char *name,
-                   unsigned depth, struct hm_addresses *out) {
-    struct conversion c = {.until = child->head->forked_at, .interrupted = child->interrupted};
-    int bad = depth ? open_conversion(&c, folder, name) : EINVAL;
-    if (bad)
-        return bad == ENOMEM ? bad : 0;
-    bad = ERANGE;
+/* Goes on from where it stands, or begins: anew with larger windows where it must. */
+static int go_to(struct conversion *c, const char *folder, unsigned depth, uint64_t ticket) {
+    c->until = ticket;
+    int bad = c->has_begun ? take_all(c) : ERANGE;
+    c->has_begun = true;
     for (unsigned window = WINDOW_FIRST; bad == ERANGE && window <= WINDOW_LAST; window *= 16) {
-        bad = start(&c, folder, window, depth);
+        bad = start(c, folder, window, depth);
         if (!bad)
-            bad = take_all(&c);
+            bad = take_all(c);
     }
-    if (!bad) {
-        *out = c.live;
-        c.live = (struct hm_addresses){0};
-    }
-    end_conversion(&c);
     return bad;
 }
 
-static int inherit(struct conversion *c, const char *folder, unsigned depth) {
-    char parent[HM_SPOOL_NAME_BYTES + 1] = "";
-    struct hm_addresses theirs = {0};
-    memcpy(parent, c->head->parent, HM_SPOOL_NAME_BYTES);
-    if (!parent[0] || strchr(parent, '/'))
-        return 0;
-    int bad = live_at(c, folder, parent, depth - 1, &theirs);
-    size_t count = theirs.count;
-    const struct hm_live_block *blocks = bad ? NULL : hm_addresses_sort(&theirs);
-    for (size_t i = 0; !bad && i < count; i++) {
+static void forget(struct conversion *past) {
+    end_conversion(past);
+    *past = (struct conversion){.spool = NULL};
+}
+
+/* The nearest one before the ticket, or one that begins, in the place of what was used least lately.
+ * @return NULL when all are in use: by children of children */
+static struct conversion *find_past(struct hm_convert_pasts *pasts, const char *name,
+                                    uint64_t ticket) {
+    struct conversion *nearest = NULL;
+    struct conversion *oldest = NULL;
+    for (struct conversion *past = pasts->all; past < pasts->all + PASTS; past++) {
+        if (past->is_busy)
+            continue;
+        if (strcmp(past->name, name) == 0 && past->until <= ticket &&
+            (!nearest || past->until > nearest->until))
+            nearest = past;
+        if (!oldest || past->turn < oldest->turn)
+            oldest = past;
+    }
+    if (!nearest && oldest)
+        forget(oldest);
+    return nearest ? nearest : oldest;
+}
+
+static int take_over(struct conversion *c, const struct hm_addresses *theirs) {
+    struct hm_live_block *blocks = hm_addresses_sorted(theirs);
+    int bad = blocks ? 0 : ENOMEM;
+    for (size_t i = 0; !bad && i < theirs->count; i++) {
         struct hm_live_block block = blocks[i];
         block.number = ++c->last;
         const struct hm_trace_event event = {.kind = HM_TRACE_INHERITED,
@@ -344,51 +372,52 @@ static int inherit(struct conversion *c, const char *folder, unsigned depth) {
         if (!bad)
             bad = hm_addresses_put(&c->live, &block);
     }
-    if (count)
+    if (theirs->count)
         c->thread_count = 1;
-    hm_addresses_free(&theirs);
+    free(blocks);
     return bad;
 }
 
+/* What was live in the parent when it forked; nothing when that is not known. */
+static int inherit(struct conversion *c, const char *folder, unsigned depth) {
+    char parent[HM_SPOOL_NAME_BYTES + 1] = "";
+    struct conversion further = {.spool = NULL};
+    uint64_t ticket = c->head->forked_at;
+    memcpy(parent, c->head->parent, HM_SPOOL_NAME_BYTES);
+    if (!parent[0] || strchr(parent, '/') || !depth)
+        return 0;
+    struct conversion *past = find_past(c->pasts, parent, ticket);
+    if (!past)
+        past = &further;
+    int bad = past->spool ? 0 : open_conversion(past, folder, parent);
+    bool is_unknown = bad && bad != ENOMEM;
+    if (!bad) {
+        past->is_busy = true;
+        past->turn = ++c->pasts->turns;
+        past->interrupted = c->interrupted;
+        past->pasts = c->pasts;
+        memcpy(past->name, parent, sizeof parent);
+        bad = go_to(past, folder, depth - 1, ticket);
+        past->is_busy = false;
+    }
+    if (!bad)
+        bad = take_over(c, &past->live);
+    if (bad || past == &further)
+        forget(past);
+    return is_unknown ? 0 : bad;
+}
+
+struct hm_convert_pasts *hm_convert_pasts_new(void) {
+    return calloc(1, sizeof(struct hm_convert_pasts));
+}
+
+void hm_convert_pasts_free(struct hm_convert_pasts *pasts) {
+    for (unsigned i = 0; pasts && i < PASTS; i++)
+        forget(&pasts->all[i]);
+    free(pasts);
+}
+
 /* ---- The trace ---- */
-
-static bool is_plain(const char *word) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_-./:=,+@%^";
-    return *word && !word[strspn(word, plain)];
-}
-
-/* The arguments as a shell would read them. */
-static char *command_of(const struct hm_spool_head *head) {
-    char *text = NULL;
-    size_t size = 0;
-    size_t bytes = head->command_bytes;
-    FILE *out = open_memstream(&text, &size);
-    if (!out)
-        return NULL;
-    if (bytes >= sizeof head->command)
-        bytes = sizeof head->command - 1;
-    for (size_t at = 0; at < bytes;) {
-        size_t length = strnlen(head->command + at, bytes - at);
-        char *word = strndup(head->command + at, length);
-        fputs(at ? " " : "", out);
-        if (word && is_plain(word)) {
-            fputs(word, out);
-        } else {
-            putc('\'', out);
-            for (const char *c = word; c && *c; c++)
-                fputs(*c == '\'' ? "'\\''" : (char[]){*c, '\0'}, out);
-            putc('\'', out);
-        }
-        free(word);
-        at += length + 1;
-    }
-    if (fclose(out)) {
-        free(text);
-        return NULL;
-    }
-    return text;
-}
 
 static int create(struct conversion *c, const struct hm_convert_options *options) {
     struct utsname machine;
@@ -398,7 +427,7 @@ static int create(struct conversion *c, const struct hm_convert_options *options
         snprintf(system, sizeof system, "%s %s %s", machine.sysname, machine.release,
                  machine.machine);
     memcpy(program, c->head->program, sizeof c->head->program);
-    char *command = command_of(c->head);
+    char *command = hm_command_of(c->head);
     const struct hm_trace_facts facts = {
         .program = program,
         .command = command ? command : "",
@@ -441,7 +470,8 @@ static int convert_once(struct conversion *c, const struct hm_convert_options *o
 
 int hm_convert(const struct hm_convert_options *options, struct hm_converted *out,
                struct hm_error *error) {
-    struct conversion c = {.until = UINT64_MAX, .interrupted = options->interrupted};
+    struct conversion c = {
+        .until = UINT64_MAX, .interrupted = options->interrupted, .pasts = options->pasts};
     int bad = open_conversion(&c, options->folder, options->name);
     if (bad)
         return hm_fail(error, bad, "the spool of process %s can not be read: %s", options->name,

@@ -99,6 +99,16 @@ static void children(char *self) {
     execv(self, argv);
 }
 
+/* The nth child begins with n blocks. */
+static void tree(void) {
+    for (int i = 1; i <= 12; i++) {
+        void *volatile kept = malloc(MARK);
+        pid_t pid = fork();
+        if (!pid) { free(malloc(11)); _exit(i); }
+        waitpid(pid, NULL, 0);
+    }
+}
+
 static void *volatile small;
 static void churn(int n) { for (int i = 0; i < n; i++) { free(small); small = malloc(i % 900 + 1); } }
 
@@ -108,6 +118,7 @@ int main(int count, char **words) {
     if (!strcmp(what, "threads")) { in_thread(make); in_thread(drop); make(NULL); in_thread(drop); }
     if (!strcmp(what, "storm")) storm();
     if (!strcmp(what, "ended")) ended();
+    if (!strcmp(what, "tree")) tree();
     if (!strcmp(what, "starve")) starve();
     if (!strcmp(what, "children")) children(words[0]);
     if (!strcmp(what, "leaf")) free(malloc(MARK));
@@ -232,6 +243,20 @@ has 1 ' inherited 0 7777 ='
 has 1 ' malloc 11 ='
 record --children none -- ./program children
 [[ $(ls t.*hmtrace | wc -l) -eq 2 ]] || fail "children are recorded"
+
+rm -f t.hmtrace t.*.hmtrace
+: >t.2.hmtrace # an earlier recording's
+heapmark record --quiet -o t.hmtrace -- ./program tree
+[[ ! -s t.2.hmtrace && -s t.14.hmtrace ]] || fail "what was there is written over"
+for ((i = 1; i <= 12; i++)); do
+    "$hm" trace dump t.$((i + 2)).hmtrace >t.txt || fail "child $i can not be read"
+    has "$i" ' inherited 0 7777 ='
+    has 1 "^end exit $i"
+done
+
+# What goes on makes no files after the end; see the last line.
+record -- bash -c '(for i in {1..300}; do /bin/true; done) >/dev/null 2>&1 & sleep 0.1; exit 3'
+expect_exit 3
 
 # ---- No room ----
 
