@@ -137,6 +137,13 @@ static void close_files(struct trial *t) {
     unlink(f->errors);
 }
 
+/* It goes to the terminal and into tables: what would move a cursor there does not. */
+static void make_plain(char *line) {
+    for (; *line; line++)
+        if ((unsigned char)*line < ' ' || *line == 0x7f)
+            *line = '?';
+}
+
 /* The last line that has something in it. */
 static void last_line(const char *path, char *out, size_t size) {
     char *line = NULL;
@@ -148,6 +155,7 @@ static void last_line(const char *path, char *out, size_t size) {
         if (line[strspn(line, " \t")])
             snprintf(out, size, "%.*s", (int)size - 1, line);
     }
+    make_plain(out);
     free(line);
     if (in)
         fclose(in);

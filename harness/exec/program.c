@@ -63,7 +63,6 @@ void hm_programs_free(struct hm_programs *programs) {
     programs->count = 0;
 }
 
-/* Programs work in folders of their own, so that their paths have to be absolute. */
 /* The name of the command's file, where it is to stand in ids. */
 static void make_label(const char *command, char out[HM_PROGRAM_NAME]) {
     const char *slash = strrchr(command, '/');
@@ -73,11 +72,15 @@ static void make_label(const char *command, char out[HM_PROGRAM_NAME]) {
             *at = '_';
 }
 
-static int check_input(const char *input, struct hm_error *error) {
+int hm_program_check_input(const char *input, struct hm_error *error) {
     struct stat st;
     if (access(input, R_OK) || stat(input, &st))
         return hm_fail(error, EINVAL, "%s: %s", input, strerror(errno));
-    return S_ISDIR(st.st_mode) ? hm_fail(error, EINVAL, "%s: is a folder", input) : 0;
+    if (S_ISDIR(st.st_mode))
+        return hm_fail(error, EINVAL, "%s: is a folder", input);
+    return S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)
+               ? hm_fail(error, EINVAL, "%s: can not be read from its begin in each run", input)
+               : 0;
 }
 
 /* It stands in each row of samples.csv; the words themselves are in run.json. */
@@ -102,7 +105,7 @@ int hm_programs_take(struct hm_programs *programs, char *const *words, const cha
         return hm_fail(error, EINVAL, "can not run '%s': %s", words[0],
                        bad == ENOENT && !strchr(words[0], '/') ? "there is none in PATH"
                                                                : strerror(bad));
-    if (input && check_input(input, error))
+    if (input && hm_program_check_input(input, error))
         return EINVAL;
     make_label(words[0], name);
     struct hm_program *p = hm_programs_add(programs, label ? label : name, error);

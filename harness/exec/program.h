@@ -16,4 +16,7 @@ void hm_programs_free(struct hm_programs *programs);
 int hm_programs_take(struct hm_programs *programs, char *const *words, const char *label,
                      const char *input, int expect, struct hm_error *error);
 
+/** Whether a file can be the standard input of each run.  @return 0, or EINVAL with a line */
+int hm_program_check_input(const char *input, struct hm_error *error);
+
 #endif

@@ -188,12 +188,9 @@ static int complete(struct reader *r, size_t i) {
     find_line(p, s, &p->server);
     find_line(p, s, &p->ready);
     p->text = hm_words_join(p->command.words);
-    FILE *in = p->input ? fopen(p->input, "re") : NULL;
-    if (p->input && !in)
-        return hm_fail(&r->error, EINVAL, "[%s]: stdin: %s: %s", p->name, p->input,
-                       strerror(errno));
-    if (in)
-        fclose(in);
+    struct hm_error why;
+    if (p->input && hm_program_check_input(p->input, &why))
+        return hm_fail(&r->error, EINVAL, "[%s]: stdin: %.200s", p->name, why.line);
     return p->text ? 0 : out_of_memory(r);
 }
 

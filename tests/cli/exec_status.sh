@@ -16,6 +16,8 @@ exec_ends() {
 
 exec_ends exit -- sh -c 'echo why >&2; exit 3'
 expect_out "exit status 3, not 0 \(why\)"
+exec_ends exit -- sh -c 'printf "why \033[2J\n" >&2; exit 3'
+expect_out "\(why \?\[2J\)"
 exec_ends ok --expect 3 -- sh -c 'exit 3'
 python3 - o/samples.csv <<'END' || fail "the exit status is not in the samples"
 import csv, sys

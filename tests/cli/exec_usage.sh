@@ -15,6 +15,10 @@ refuses "which program" -a system
 refuses "which program" -a system --
 refuses "under which allocators" -- true
 refuses "'true': the command stands behind --" -a system true
+mkfifo pipe
+refuses "pipe: can not be read from its begin" -a system --input pipe -- true
+printf '[x]\ncommand = true\nstdin = {dir}\n' >folder.ini
+refuses "\[x\]: stdin: .*is a folder" -a system --suite folder.ini
 refuses "no-such-program.*none in PATH" -a system -- no-such-program
 refuses "./no-such-program.*no such file" -a system -- ./no-such-program
 refuses "permission denied" -a system -- /etc/passwd
