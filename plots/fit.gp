@@ -29,16 +29,19 @@ if (!drawn) { print 'the run has no replay of a trace with both times and footpr
 do for [a = 1:arms] { legend_arm[a] = 0 }
 array live_of[panels]
 array most_ns[panels]
+array least_ns[panels]
 array most_mib[panels]
 do for [k = 1:drawn] {
     p = drawn_panel[k]
     live_of[p] = NaN
     most_ns[p] = 0
+    least_ns[p] = 1e300
     most_mib[p] = 0
     do for [r = panel_first[p]:panel_last[p]] { if (shown(r)) {
         legend_arm[row_arm[r]] = 1
         if (is_number(live[r])) { live_of[p] = live[r] / mib }
         most_ns[p] = maximum(most_ns[p], high(r))
+        least_ns[p] = minimum(least_ns[p], low(r))
         most_mib[p] = maximum(most_mib[p], foot_high[r] / mib)
     } }
 }
@@ -51,6 +54,15 @@ read_points = "set print $points; print '0 0 0 0 0 0 0'; \
     } }; unset print"
 arm_x(a) = $1 == a ? $2 : NaN
 over(r, p) = is_number(live_of[p]) ? sprintf('%.2f', foot[r] / mib / live_of[p]) . times : ''
+
+# Times that are far apart need a logarithm: else the slowest allocator hides what the others differ by.
+FAR = 20
+log_of(p) = least_ns[p] > 0 && most_ns[p] > FAR * least_ns[p]
+set_times = "if (log_of(p)) { \
+        set logscale y; set yrange [least_ns[p] / 1.5:most_ns[p] * 1.5]; set ytics ('1' 1); \
+        steps = most_ns[p] / least_ns[p] > 500 ? '1' : '1 2 5'; \
+        do for [d = 0:12] { do for [step in steps] { set ytics add (sprintf('%.0f', step * 10.0**d) step * 10.0**d) } } \
+    } else { set yrange [0:1.12 * most_ns[p]] }"
 
 headline = 'Time for one call of a recorded program, and memory (lower left is better)'
 
@@ -92,11 +104,11 @@ do for [k = 1:drawn] {
     left = edge + (k - 1) % columns * (panel_w + 28) + indent
     top = head_h + legend_h + 16 + (k - 1) / columns * panel_h + 50
     heading = title_of(p)
-    remark = cut('ns for one call' . (not_shown(p) eq '' ? '' : '; not measured: ' . substr(not_shown(p), 3, 200)), 64)
+    remark = cut('ns for one call' . (log_of(p) ? ', log scale' : '') . (not_shown(p) eq '' ? '' : '; not measured: ' . substr(not_shown(p), 3, 200)), 64)
     eval open_panel
     set datafile missing NaN
     set xrange [0:1.08 * maximum(most_mib[p], is_number(live_of[p]) ? live_of[p] : 0)]
-    set yrange [0:1.12 * most_ns[p]]
+    eval set_times
     set xlabel 'MiB held from the system at most' font small tc rgb grey offset 0, 0.5
     if (is_number(live_of[p])) {
         set arrow from live_of[p], graph 0 to live_of[p], graph 1 nohead lw 1.8 dt 2 lc rgb ink back

@@ -54,3 +54,20 @@ cp "$source_dir/docs/traces/threads.hmtrace" "$folder/t"
 heapmark run -a floor -w "trace:file=$folder/t" -t 1,2 --rounds 1 --metrics space --no-plots -o long
 expect_exit 0
 expect_out "/t, 1 thread$" "/t, 2 threads"
+
+# Times that are far apart are drawn so that all of them can be told apart.
+grep -q "log scale" run/plots/fit.svg && fail "times that are near have a log scale"
+python3 - <<'END'
+import csv
+rows = list(csv.DictReader(open("run/stats.csv")))
+with open("run/stats.csv", "w") as file:
+    out = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+    out.writeheader()
+    for row in rows:
+        if row["allocator"] == "pool" and row["metric"] == "time_ns":
+            row["median"] = 1000 * float(row["median"])
+        out.writerow(row)
+END
+heapmark plot run --figure fit
+expect_exit 0
+expect_in run/plots/fit.svg "ns for one call, log scale"
