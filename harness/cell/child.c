@@ -3,9 +3,11 @@
 
 #include "harness/cell/channel.h"
 #include "harness/cell/collecting.h"
+#include "harness/cell/counters.h"
 #include "harness/cell/engine.h"
 #include "harness/cell/figures.h"
 #include "harness/cell/gbench.h"
+#include "harness/cell/instructions.h"
 #include "harness/cell/latency.h"
 #include "harness/cell/proof.h"
 #include "harness/cell/space.h"
@@ -129,6 +131,8 @@ int hm_cell_child(struct hm_cell_config *config) {
         hm_tell_failure("wrong-allocator", "%s", error.line);
     hm_tell("proof %s", path);
     put_layer_on(config);
+    if (config->pass == HM_PASS_COUNTERS)
+        hm_counters_open(); /* before the threads, which inherit them */
     struct hm_engine *engine = hm_engine_start(config);
     if (config->pass == HM_PASS_CALIBRATE)
         calibrate(engine, config->units);
@@ -136,6 +140,10 @@ int hm_cell_child(struct hm_cell_config *config) {
         time_pass(engine, config);
     else if (config->pass == HM_PASS_LATENCY)
         hm_latency_pass(engine, config);
+    else if (config->pass == HM_PASS_INSTRUCTIONS)
+        hm_instructions_pass(engine, config);
+    else if (config->pass == HM_PASS_COUNTERS)
+        hm_counters_pass(engine, config);
     else
         hm_space_pass(engine, config);
     if (config->pass == HM_PASS_TIME || config->pass == HM_PASS_SPACE)

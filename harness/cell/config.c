@@ -8,28 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct option options[] = {{"pass", required_argument, NULL, 'p'},
-                                        {"allocator", required_argument, NULL, 'a'},
-                                        {"collector", required_argument, NULL, 'c'},
-                                        {"workload", required_argument, NULL, 'w'},
-                                        {"cpus", required_argument, NULL, 'u'},
-                                        {"seed", required_argument, NULL, 's'},
-                                        {"units", required_argument, NULL, 'n'},
-                                        {"warmup", required_argument, NULL, 'm'},
-                                        {"spin", required_argument, NULL, 'i'},
-                                        {"nonce", required_argument, NULL, 'o'},
-                                        {"library", required_argument, NULL, 'l'},
-                                        {"gbench", required_argument, NULL, 'g'},
-                                        {"name", required_argument, NULL, 'N'},
-                                        {"plugin", required_argument, NULL, 'P'},
-                                        {"threading", required_argument, NULL, 't'},
-                                        {"process-cpus", required_argument, NULL, 'U'},
-                                        {"rate", required_argument, NULL, 'r'},
-                                        {"idle", required_argument, NULL, 'I'},
-                                        {NULL, 0, NULL, 0}};
+static const struct option options[] = {
+    {"pass", required_argument, NULL, 'p'},      {"allocator", required_argument, NULL, 'a'},
+    {"collector", required_argument, NULL, 'c'}, {"workload", required_argument, NULL, 'w'},
+    {"cpus", required_argument, NULL, 'u'},      {"seed", required_argument, NULL, 's'},
+    {"units", required_argument, NULL, 'n'},     {"warmup", required_argument, NULL, 'm'},
+    {"spin", required_argument, NULL, 'i'},      {"nonce", required_argument, NULL, 'o'},
+    {"library", required_argument, NULL, 'l'},   {"gbench", required_argument, NULL, 'g'},
+    {"name", required_argument, NULL, 'N'},      {"plugin", required_argument, NULL, 'P'},
+    {"threading", required_argument, NULL, 't'}, {"process-cpus", required_argument, NULL, 'U'},
+    {"rate", required_argument, NULL, 'r'},      {"idle", required_argument, NULL, 'I'},
+    {"profile", required_argument, NULL, 'f'},   {NULL, 0, NULL, 0}};
 
 const char *hm_pass_name(enum hm_pass pass) {
-    static const char *const names[HM_PASS_COUNT] = {"calibrate", "time", "space", "latency"};
+    static const char *const names[HM_PASS_COUNT] = {"calibrate", "time",         "space",
+                                                     "latency",   "instructions", "counters"};
     return names[pass];
 }
 
@@ -119,6 +112,9 @@ static int parse_option(int option, const char *value, struct hm_cell_config *ou
         return 0;
     case 'g':
         snprintf(out->gbench, sizeof out->gbench, "%s", value);
+        return 0;
+    case 'f':
+        snprintf(out->profile, sizeof out->profile, "%s", value);
         return 0;
     default:
         return EINVAL;

@@ -12,8 +12,10 @@
 enum hm_pass {
     HM_PASS_CALIBRATE, /* how long one unit takes */
     HM_PASS_TIME,
-    HM_PASS_SPACE,   /* live bytes and footprint, between chunks of the work */
-    HM_PASS_LATENCY, /* of single calls of the heap */
+    HM_PASS_SPACE,        /* live bytes and footprint, between chunks of the work */
+    HM_PASS_LATENCY,      /* of single calls of the heap */
+    HM_PASS_INSTRUCTIONS, /* counted by valgrind's callgrind, which the process runs under */
+    HM_PASS_COUNTERS,     /* of the processor */
     HM_PASS_COUNT,
 };
 
@@ -41,6 +43,7 @@ struct hm_cell_config {
     char library[PATH_MAX]; /* where all malloc entry points must come from; "" for the C library */
     char gbench_name[4 * HM_SPEC_BYTES]; /* under which it stands there: the cell\'s id */
     char gbench[PATH_MAX];               /* where Google Benchmark's JSON goes; "" for nowhere */
+    char profile[PATH_MAX];              /* where callgrind's counts go, in their pass */
 };
 
 /** Read the arguments of `heapmark cell`. @return 0 or EINVAL with a line. hm_cell_config_free it.

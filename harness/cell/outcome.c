@@ -56,6 +56,19 @@ static int take_value(struct hm_outcome *o, const char *line) {
     return 0;
 }
 
+/* What the process looked for and this machine does not tell. */
+static int take_unknown(struct hm_outcome *o, const char *line) {
+    struct hm_measured v = {.thread = -1, .value = NAN};
+    if (sscanf(line, "%31s", v.metric) != 1 || !is_name(v.metric))
+        return EINVAL;
+    struct hm_measured *grown = grow(o->values, o->value_count, sizeof *grown);
+    if (!grown)
+        return ENOMEM;
+    o->values = grown;
+    o->values[o->value_count++] = v;
+    return 0;
+}
+
 static int take_point(struct hm_outcome *o, const char *line) {
     struct hm_point p;
     if (sscanf(line, "%31s %d %" SCNu64 " %lf", p.metric, &p.thread, &p.t_ns, &p.value) != 4 ||
@@ -116,6 +129,8 @@ int hm_outcome_take(struct hm_outcome *outcome, const char *line, const char *no
 #define IS(name) (word == strlen(name) && memcmp(line, name, word) == 0)
     if (IS("value"))
         return take_value(outcome, rest);
+    if (IS("unknown"))
+        return take_unknown(outcome, rest);
     if (IS("point"))
         return take_point(outcome, rest);
     if (IS("bucket"))

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,7 +19,8 @@
 enum {
     LINE_MAX_BYTES = 4096,
     ENV_PAD_MAX = 4096, /* the environment's size moves the stack: a fresh one each time */
-    WORDS_MAX = 40,
+    WORDS_MAX = 48,
+    VALGRIND_TIMES = 10, /* a process under valgrind may take so much longer */
 };
 
 /* One descriptor that is read line by line; a longer line is cut. */
@@ -48,7 +50,7 @@ static double now_s(void) {
 struct words {
     char *argv[WORDS_MAX];
     unsigned count;
-    char store[16 * HM_SPEC_BYTES + 3 * PATH_MAX];
+    char store[16 * HM_SPEC_BYTES + 7 * PATH_MAX];
     size_t used;
 };
 
@@ -76,9 +78,37 @@ static void add_cpus(struct words *w, const char *option, const int *cpus, unsig
     free(text);
 }
 
+/* Counts are exact where nothing differs: the simulated caches, whose misses nobody asks for, are not
+ * those of this machine. Counting begins when the process says so. */
+static void add_callgrind(const struct hm_spawn *s, struct words *w) {
+    char out[2 * PATH_MAX];
+    size_t used = 0;
+    for (const char *c = s->profile; *c && used + 2 < sizeof out; c++) {
+        out[used++] = *c;
+        if (*c == '%') /* begins a directive there */
+            out[used++] = '%';
+    }
+    out[used] = '\0';
+    add_word(w, "valgrind");
+    add_word(w, "-q");
+    add_word(w, "--command-line-only=yes");
+    add_word(w, "--tool=callgrind");
+    add_word(w, "--cache-sim=yes");
+    add_word(w, "--I1=32768,8,64");
+    add_word(w, "--D1=32768,8,64");
+    add_word(w, "--LL=8388608,16,64");
+    add_word(w, "--instr-atstart=no");
+    add_word(w, "--collect-atstart=no");
+    add_word(w, "--callgrind-out-file=%s", out);
+    add_word(w, "%s", s->program);
+}
+
 static void build_argv(const struct hm_spawn *s, const char *nonce, struct words *w) {
     const struct hm_cell *cell = s->cell;
-    add_word(w, "heapmark");
+    if (s->pass == HM_PASS_INSTRUCTIONS)
+        add_callgrind(s, w);
+    else
+        add_word(w, "heapmark");
     add_word(w, "cell");
     add_word(w, "--pass=%s", hm_pass_name(s->pass));
     if (cell->arm->plugin) /* before the allocator's spec, which names it */
@@ -99,6 +129,7 @@ static void build_argv(const struct hm_spawn *s, const char *nonce, struct words
     add_word(w, "--library=%s", cell->arm->plugin ? "" : cell->arm->library);
     add_word(w, "--name=%s", cell->id);
     add_word(w, "--gbench=%s", s->gbench);
+    add_word(w, "--profile=%s", s->profile ? s->profile : "");
     add_word(w, "--nonce=%s", nonce);
     w->argv[w->count] = NULL;
 }
@@ -112,7 +143,8 @@ static void build_env(const struct hm_spawn *s, struct words *w) {
         add_word(w, "%s", arm->env[i]);
     if (arm->library[0] && !arm->plugin)
         add_word(w, "LD_PRELOAD=%s", arm->library);
-    add_word(w, "HM_PAD=%0*d", (int)(s->salt % ENV_PAD_MAX) + 1, 0);
+    if (s->pass != HM_PASS_INSTRUCTIONS) /* whose environment is always the same */
+        add_word(w, "HM_PAD=%0*d", (int)(s->salt % ENV_PAD_MAX) + 1, 0);
     w->argv[w->count] = NULL;
 }
 
@@ -140,8 +172,13 @@ __attribute__((noreturn)) static void become_cell(const struct hm_spawn *s, int 
     signal(SIGPIPE, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
-    execve(s->program, argv->argv, env->argv);
-    dprintf(STDERR_FILENO, "can not run %s: %s\n", s->program, strerror(errno));
+    const char *program = s->program;
+    if (s->pass == HM_PASS_INSTRUCTIONS) {
+        program = s->plan->valgrind;
+        personality(ADDR_NO_RANDOMIZE);
+    }
+    execve(program, argv->argv, env->argv);
+    dprintf(STDERR_FILENO, "can not run %s: %s\n", program, strerror(errno));
     _exit(127);
 }
 
@@ -269,11 +306,15 @@ static void judge(const struct child *c, int status, struct hm_outcome *out) {
         say(out, HM_STATUS_INVALID, "it reported what is not understood");
 }
 
+static double timeout_of(const struct hm_spawn *s) {
+    return s->plan->timeout_s * (s->pass == HM_PASS_INSTRUCTIONS ? VALGRIND_TIMES : 1);
+}
+
 int hm_spawn_cell(const struct hm_spawn *spawn, struct hm_outcome *out) {
     struct child child = {.ended = false};
     *out = (struct hm_outcome){.status = HM_STATUS_OK};
     double begin = now_s();
-    double deadline = begin + spawn->plan->timeout_s;
+    double deadline = begin + timeout_of(spawn);
     int bad = start(spawn, &child);
     if (bad)
         return bad;
@@ -284,7 +325,7 @@ int hm_spawn_cell(const struct hm_spawn *spawn, struct hm_outcome *out) {
     if (*spawn->interrupted)
         say(out, HM_STATUS_INTERRUPTED, "the run was interrupted");
     else if (!in_time)
-        say(out, HM_STATUS_TIMEOUT, "not done after %g s", spawn->plan->timeout_s);
+        say(out, HM_STATUS_TIMEOUT, "not done after %g s", timeout_of(spawn));
     else
         judge(&child, status, out);
     if (child.report.fd >= 0)

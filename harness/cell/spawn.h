@@ -55,9 +55,10 @@ struct hm_spawn {
     uint64_t units;
     uint64_t warmup_units;
     uint64_t spin_ns;
-    uint64_t salt;      /* for the nonce and the padding of the environment */
-    const char *gbench; /* file for Google Benchmark's JSON, or "" */
-    const char *place;  /* of programs: where the files of their processes are made */
+    uint64_t salt;       /* for the nonce and the padding of the environment */
+    const char *gbench;  /* file for Google Benchmark's JSON, or "" */
+    const char *profile; /* file for callgrind's counts, in their pass */
+    const char *place;   /* of programs: where the files of their processes are made */
     unsigned round;
     const volatile sig_atomic_t *interrupted;
 };

@@ -7,6 +7,7 @@
 #include "harness/exec/exec.h"
 #include "harness/machine/facts.h"
 #include "harness/measure/session.h"
+#include "harness/plan/skip.h"
 #include "harness/report/plot.h"
 #include "harness/report/table.h"
 #include "harness/results/gbench_file.h"
@@ -251,6 +252,26 @@ static void tell_environment(struct run *r) {
         warn(r->manifest.warnings, line);
 }
 
+/* What was asked for and is not counted, beside cells that are measured otherwise. */
+static void warn_of_counts(struct run *r) {
+    const struct hm_plan *plan = r->plan;
+    size_t left_out = 0;
+    char line[640];
+    if (!plan->instructions_pass || !hm_plan_is_timed(plan))
+        return;
+    for (size_t g = 0; g < plan->group_count; g++)
+        left_out += hm_plan_why_not_counted(plan->groups[g]) != NULL;
+    if (plan->no_instructions[0])
+        snprintf(line, sizeof line, "instructions: skip: %s", plan->no_instructions);
+    else
+        snprintf(line, sizeof line,
+                 "instructions: skip where there are several threads or processes, or no heap: "
+                 "%zu of %zu workloads and numbers of threads",
+                 left_out, plan->group_count);
+    if (plan->no_instructions[0] || left_out)
+        warn(r->manifest.warnings, line);
+}
+
 static int prepare(struct run *r, struct hm_error *error) {
     int bad = hm_program_path(r->program, sizeof r->program);
     if (bad)
@@ -262,6 +283,7 @@ static int prepare(struct run *r, struct hm_error *error) {
     hm_machine_sample(&r->before);
     if (r->plan->programs)
         tell_environment(r);
+    warn_of_counts(r);
     r->session = (struct hm_session){.plan = r->plan,
                                      .topology = r->topology,
                                      .progress = &r->progress,

@@ -26,7 +26,9 @@ static const char usage[] =
     "                   (default: a collector each), gil (one, under a global lock),\n"
     "                   or free (one, with no such lock)\n"
     "  --metrics LIST   time, space (default: both), idle (space, and what is given\n"
-    "                   back a second after the work), latency (of single calls)\n"
+    "                   back a second after the work), latency (of single calls),\n"
+    "                   instructions (under valgrind: the same in each run), counters\n"
+    "                   (of the processor, where it has any)\n"
     "  --rate N         in the latency pass: calls are due at fixed times, N a second\n"
     "                   of each thread, and counted from then (default: one by one)\n"
     "  --margin P       differences below P percent are not told (default 2%)\n"
@@ -41,6 +43,7 @@ static const char usage[] =
     "examples:\n"
     "  heapmark run -a system,jemalloc,./libmine.so -w churn,server -t 1,2\n"
     "  heapmark run -a system,pool -c refcount,generational -w trees --quick\n"
+    "  heapmark run -a system,./libmine.so -w churn --metrics instructions\n"
     "  heapmark run my-matrix.ini --dry-run\n";
 
 static int run(int argc, char **argv) {

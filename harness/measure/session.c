@@ -2,6 +2,7 @@
 #include "harness/measure/session.h"
 
 #include "harness/exec/exec.h"
+#include "harness/measure/profiles.h"
 #include "harness/measure/shuffle.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ int hm_session_init(struct hm_session *session) {
     session->done =
         calloc(HM_PASS_COUNT * plan->cell_count * plan->rounds + 1, sizeof *session->done);
     session->failed = calloc(plan->cell_count + 1, sizeof *session->failed);
-    session->checksums = calloc(2 * plan->group_count + 1, sizeof *session->checksums);
+    session->checksums = calloc(3 * plan->group_count + 1, sizeof *session->checksums);
     return session->done && session->failed && session->checksums ? 0 : ENOMEM;
 }
 
@@ -85,6 +86,8 @@ static void compare_checksum(struct hm_session *s, size_t cell, enum hm_pass pas
     if (pass == HM_PASS_LATENCY &&
         s->plan->rate) /* an open loop does as much as there is time for */
         g += s->plan->group_count;
+    if (pass == HM_PASS_INSTRUCTIONS) /* as do counts, by a number of units of their own */
+        g += 2 * s->plan->group_count;
     if (outcome->status != HM_STATUS_OK)
         return;
     if (!s->checksums[g])
@@ -133,28 +136,44 @@ static void keep_findings(struct hm_cell *cell, struct hm_outcome *outcome) {
         snprintf(outcome->reason, sizeof outcome->reason, "not pinned as asked");
 }
 
+/* What the process of a pass is told to do, but for the files that it leaves. */
+static struct hm_spawn spawn_of(const struct hm_session *s, size_t cell,
+                                const struct hm_sample_place *place) {
+    const struct hm_cell *c = &s->plan->cells[cell];
+    bool counted = place->pass == HM_PASS_INSTRUCTIONS;
+    bool spins = !counted && place->pass != HM_PASS_SPACE;
+    return (struct hm_spawn){.pass = place->pass,
+                             .units = counted ? c->group->counted_units : c->group->units,
+                             .warmup_units =
+                                 counted ? c->group->counted_units : c->group->warmup_units,
+                             .spin_ns = spins ? spin_of(c) : 0,
+                             .salt = hm_shuffle_salt(s->plan->seed, cell, place->round),
+                             .round = place->round};
+}
+
 /* One process of one cell in one round, and its rows. */
 static int measure_cell(struct hm_session *s, size_t cell, struct hm_sample_place *place,
                         struct hm_error *error) {
     char name[64];
     char gbench[PATH_MAX] = "";
+    char profile[PATH_MAX] = "";
     struct hm_outcome outcome;
     struct hm_cell *c = &s->plan->cells[cell];
+    struct hm_spawn how = spawn_of(s, cell, place);
     snprintf(name, sizeof name, "gbench/c%zu-r%u.json", cell, place->round);
     if (place->pass == HM_PASS_TIME && !s->plan->programs)
         hm_folder_file(s->folder, name, gbench);
-    struct hm_spawn how = {.pass = place->pass,
-                           .units = c->group->units,
-                           .warmup_units = c->group->warmup_units,
-                           .spin_ns = place->pass == HM_PASS_SPACE ? 0 : spin_of(c),
-                           .salt = hm_shuffle_salt(s->plan->seed, cell, place->round),
-                           .round = place->round,
-                           .gbench = gbench};
+    if (place->pass == HM_PASS_INSTRUCTIONS)
+        hm_profiles_name(s->folder, cell, place->round, profile);
+    how.gbench = gbench;
+    how.profile = profile;
     utc_now(place->started_utc);
     place->cell = c;
     int bad = spawn(s, cell, &how, &outcome, error);
     if (bad)
         return bad;
+    if (place->pass == HM_PASS_INSTRUCTIONS)
+        hm_profiles_keep(profile);
     keep_findings(c, &outcome);
     compare_checksum(s, cell, place->pass, &outcome);
     if (outcome.status == HM_STATUS_INTERRUPTED)
@@ -185,6 +204,13 @@ static int write_skip(struct hm_session *s, size_t cell, struct hm_error *error)
     return hm_samples_add(s->samples, &place, &outcome, error);
 }
 
+static int add_failure(struct hm_session *s, const struct hm_sample_place *place,
+                       const struct hm_outcome *outcome, struct hm_error *error) {
+    s->failed[place->cell - s->plan->cells] = true;
+    hm_progress_failed(s->progress, place->cell, outcome);
+    return hm_samples_add(s->samples, place, outcome, error);
+}
+
 /* How long one unit takes in this cell. A failure is a row: its cell is then not measured. */
 static int calibrate_cell(struct hm_session *s, size_t cell, struct hm_error *error) {
     struct hm_outcome outcome;
@@ -208,9 +234,7 @@ static int calibrate_cell(struct hm_session *s, size_t cell, struct hm_error *er
         bad = EINTR;
     } else if (outcome.status != HM_STATUS_OK) {
         c->ns_per_unit = NAN;
-        s->failed[cell] = true;
-        hm_progress_failed(s->progress, c, &outcome);
-        bad = hm_samples_add(s->samples, &place, &outcome, error);
+        bad = add_failure(s, &place, &outcome, error);
     }
     hm_progress_step(s->progress, outcome.seconds);
     hm_outcome_free(&outcome);
@@ -247,18 +271,55 @@ static void choose_units(const struct hm_session *s, struct hm_group *group) {
     group->warmup_units = units_for(warmup_s, base, slowest);
 }
 
+/* How many units are enough to be counted: the first cell that can run says so, for all. It says the same on
+ * every machine, and when a run goes on. */
+static int choose_counted_units(struct hm_session *s, struct hm_group *group,
+                                struct hm_error *error) {
+    char profile[PATH_MAX];
+    size_t cell = group->first;
+    while (cell < group->first + group->count && (s->plan->cells[cell].skip[0] || s->failed[cell]))
+        cell++;
+    if (cell == group->first + group->count)
+        return 0;
+    int bad = hm_profiles_open(s->folder, error);
+    if (bad)
+        return bad;
+    struct hm_outcome outcome;
+    struct hm_sample_place place = {.cell = &s->plan->cells[cell], .pass = HM_PASS_INSTRUCTIONS};
+    struct hm_spawn how = {.pass = HM_PASS_INSTRUCTIONS, .gbench = "", .profile = profile};
+    utc_now(place.started_utc);
+    hm_profiles_name(s->folder, cell, 0, profile);
+    bad = spawn(s, cell, &how, &outcome, error);
+    if (bad)
+        return bad;
+    hm_profiles_drop(profile);
+    double units = hm_outcome_value(&outcome, "units", -1);
+    if (outcome.status == HM_STATUS_INTERRUPTED)
+        bad = EINTR;
+    else if (outcome.status != HM_STATUS_OK)
+        bad = add_failure(s, &place, &outcome, error);
+    else
+        group->counted_units = units >= 1 ? (uint64_t)units : 1;
+    hm_progress_step(s->progress, outcome.seconds);
+    hm_outcome_free(&outcome);
+    return bad;
+}
+
 int hm_session_calibrate(struct hm_session *session, struct hm_error *error) {
     struct hm_plan *plan = session->plan;
     int bad = 0;
     for (size_t i = 0; !bad && i < plan->cell_count; i++) {
         if (plan->cells[i].skip[0])
             bad = write_skip(session, i, error);
-        else if (!plan->cells[i].group->units && !session->failed[i])
+        else if (hm_plan_is_timed(plan) && !plan->cells[i].group->units && !session->failed[i])
             bad = calibrate_cell(session, i, error);
     }
     for (size_t g = 0; !bad && g < plan->group_count; g++)
         if (!plan->groups[g]->units)
             choose_units(session, plan->groups[g]);
+    for (size_t g = 0; !bad && g < plan->group_count; g++)
+        if (hm_group_rounds(plan, plan->groups[g], HM_PASS_INSTRUCTIONS))
+            bad = choose_counted_units(session, plan->groups[g], error);
     return bad;
 }
 
@@ -272,7 +333,8 @@ static int measure_group(struct hm_session *s, size_t *order, const struct hm_gr
     hm_shuffle(shuffle, order, group->count);
     for (size_t i = 0; !bad && i < group->count; i++) {
         size_t cell = order[i];
-        bool run = !s->plan->cells[cell].skip[0] && !s->failed[cell] && group->units &&
+        bool run = !s->plan->cells[cell].skip[0] && !s->failed[cell] &&
+                   (place->pass == HM_PASS_INSTRUCTIONS ? group->counted_units : group->units) &&
                    !*done_flag(s, place->pass, cell, place->round);
         if (run)
             bad = measure_cell(s, cell, place, error);

@@ -1,6 +1,8 @@
 /* The plan of a run: from a request to cells. */
 #include "harness/plan/plan.h"
 
+#include "harness/cell/instructions.h"
+#include "harness/machine/executable.h"
 #include "harness/plan/build.h"
 #include "harness/plan/skip.h"
 
@@ -23,6 +25,12 @@ static const double overhead_s = 0.030;
 
 /* Space hardly varies between processes: the fewest rounds that have an interval are enough. */
 static const unsigned space_rounds = 6;
+/* Counts do not vary: the second round is there to show it. */
+static const unsigned counted_rounds = 2;
+
+static unsigned least(unsigned a, unsigned b) {
+    return a < b ? a : b;
+}
 
 int hm_build_cell(struct hm_builder *b, struct hm_group *group, struct hm_arm *arm,
                   struct hm_collector_arm *collector, size_t baseline) {
@@ -199,6 +207,8 @@ static bool set_metric(struct hm_plan *plan, const char *item) {
     bool *pass = strcmp(item, "time") == 0            ? &plan->time_pass
                  : strcmp(item, "space") == 0 || idle ? &plan->space_pass
                  : strcmp(item, "latency") == 0       ? &plan->latency_pass
+                 : strcmp(item, "instructions") == 0  ? &plan->instructions_pass
+                 : strcmp(item, "counters") == 0      ? &plan->counters_pass
                                                       : NULL;
     if (!pass)
         return false;
@@ -213,10 +223,21 @@ static int set_metrics(struct hm_builder *b, const char *text) {
     int bad = copy ? 0 : hm_build_out_of_memory(b);
     for (char *rest = copy, *item; !bad && (item = strsep(&rest, ","));)
         if (!set_metric(b->plan, item))
-            bad = hm_fail(b->error, EINVAL,
-                          "metrics=%s: '%s' is none of time, space, idle, latency", text, item);
+            bad = hm_fail(
+                b->error, EINVAL,
+                "metrics=%s: '%s' is none of time, space, idle, latency, instructions, counters",
+                text, item);
     free(copy);
     return bad;
+}
+
+static void find_valgrind(struct hm_plan *plan) {
+    if (!hm_instructions_known())
+        snprintf(plan->no_instructions, sizeof plan->no_instructions,
+                 "built without valgrind's header (Debian package valgrind)");
+    else if (plan->instructions_pass && hm_executable_find("valgrind", plan->valgrind))
+        snprintf(plan->no_instructions, sizeof plan->no_instructions,
+                 "valgrind is not in PATH (Debian package valgrind)");
 }
 
 static int set_margin(struct hm_builder *b, const char *text) {
@@ -249,6 +270,9 @@ static int set_options(struct hm_builder *b) {
         return hm_fail(b->error, EINVAL, "threading=%s: must be one of isolated, gil, free",
                        r->threading);
     int bad = set_metrics(b, r->metrics);
+    find_valgrind(plan);
+    if (!bad && !hm_plan_is_timed(plan))
+        plan->rounds = least(plan->rounds, counted_rounds);
     if (!bad && plan->rate && !plan->latency_pass)
         bad = hm_fail(b->error, EINVAL, "rate=%" PRIu64 ": goes with metrics=latency", plan->rate);
     return bad ? bad : set_margin(b, r->margin);
@@ -317,9 +341,15 @@ unsigned hm_plan_rounds(const struct hm_plan *plan, enum hm_pass pass) {
     if (pass == HM_PASS_TIME)
         return plan->time_pass ? plan->rounds : 0;
     if (pass == HM_PASS_SPACE)
-        return !plan->space_pass ? 0 : plan->rounds < space_rounds ? plan->rounds : space_rounds;
+        return !plan->space_pass ? 0 : least(plan->rounds, space_rounds);
     if (pass == HM_PASS_LATENCY)
         return plan->latency_pass ? plan->rounds : 0;
+    if (pass == HM_PASS_INSTRUCTIONS)
+        return !plan->instructions_pass || plan->no_instructions[0]
+                   ? 0
+                   : least(plan->rounds, counted_rounds);
+    if (pass == HM_PASS_COUNTERS)
+        return plan->counters_pass ? plan->rounds : 0;
     return 1;
 }
 
@@ -327,17 +357,31 @@ unsigned hm_group_rounds(const struct hm_plan *plan, const struct hm_group *grou
                          enum hm_pass pass) {
     const struct hm_workload *workload = group->workload->spec.part;
     bool none = (pass == HM_PASS_SPACE && !hm_workload_has_heap(workload)) ||
-                (pass == HM_PASS_LATENCY && workload->kind != HM_WORKLOAD_HEAP);
+                (pass == HM_PASS_LATENCY && workload->kind != HM_WORKLOAD_HEAP) ||
+                (pass == HM_PASS_INSTRUCTIONS && hm_plan_why_not_counted(group));
     return none ? 0 : hm_plan_rounds(plan, pass);
+}
+
+bool hm_plan_is_timed(const struct hm_plan *plan) {
+    return plan->time_pass || plan->space_pass || plan->latency_pass || plan->counters_pass;
+}
+
+/* For each cell of it. */
+static unsigned group_processes(const struct hm_plan *plan, const struct hm_group *group) {
+    unsigned processes = hm_plan_is_timed(plan);
+    for (int pass = HM_PASS_TIME; pass < HM_PASS_COUNT; pass++)
+        processes += hm_group_rounds(plan, group, (enum hm_pass)pass);
+    return processes;
 }
 
 size_t hm_plan_processes(const struct hm_plan *plan) {
     size_t processes = 0;
     for (size_t i = 0; i < plan->cell_count; i++)
         if (!plan->cells[i].skip[0])
-            processes += 1u + hm_group_rounds(plan, plan->cells[i].group, HM_PASS_TIME) +
-                         hm_group_rounds(plan, plan->cells[i].group, HM_PASS_SPACE) +
-                         hm_group_rounds(plan, plan->cells[i].group, HM_PASS_LATENCY);
+            processes += group_processes(plan, plan->cells[i].group);
+    for (size_t g = 0; g < plan->group_count; g++) /* a baseline says how much is counted */
+        processes += hm_group_rounds(plan, plan->groups[g], HM_PASS_INSTRUCTIONS) &&
+                     !plan->cells[plan->groups[g]->first].skip[0];
     return processes;
 }
 

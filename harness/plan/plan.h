@@ -68,6 +68,7 @@ struct hm_group {
     /* Set by the calibration: the same for every cell of the group. */
     uint64_t units;
     uint64_t warmup_units;
+    uint64_t counted_units; /* of the pass of instructions, and of its warm-up */
 };
 
 struct hm_cell {
@@ -102,7 +103,9 @@ struct hm_plan {
     double timeout_s;
     double margin;   /* 0.02 for 2 % */
     double target_s; /* measured time of the baseline, for each process */
-    bool time_pass, space_pass, latency_pass;
+    bool time_pass, space_pass, latency_pass, instructions_pass, counters_pass;
+    char valgrind[PATH_MAX];   /* the program; "" where it is not wanted or not there */
+    char no_instructions[128]; /* why they can not be counted on this machine; "" when they can */
     uint64_t rate;   /* of the latency pass, calls per second of each thread; 0: closed loops */
     unsigned idle_s; /* that a process of the space pass stays idle at its end */
 };
@@ -118,6 +121,9 @@ unsigned hm_plan_rounds(const struct hm_plan *plan, enum hm_pass pass);
 /** Those of one group: without a heap there is no space to measure. */
 unsigned hm_group_rounds(const struct hm_plan *plan, const struct hm_group *group,
                          enum hm_pass pass);
+
+/** Whether anything is measured by a clock. */
+bool hm_plan_is_timed(const struct hm_plan *plan);
 
 /** The columns `workload` and `params` of a group. @param room for parameters that have to be written out
  *  @return the text: in `room`, or the plan's */

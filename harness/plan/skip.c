@@ -50,6 +50,28 @@ static unsigned threads_inside(const struct hm_group *group) {
                 : 0);
 }
 
+/* Valgrind runs one thread at a time, for as long as it likes: how often threads meet, wait and spin is its
+ * own, and counts of it say nothing. */
+const char *hm_plan_why_not_counted(const struct hm_group *group) {
+    const struct hm_workload *w = group->workload->spec.part;
+    if (group->processes)
+        return "instructions are not counted over several processes";
+    if (threads_inside(group) > 1)
+        return "instructions are counted on one thread only: valgrind runs one at a time";
+    if (!hm_workload_has_heap(w))
+        return "it has no heap, and instructions are counted where there is one";
+    return NULL;
+}
+
+/* What keeps the only pass that was asked for from a cell. */
+static void say_count_skip(const struct hm_plan *plan, struct hm_cell *cell) {
+    const char *why = hm_plan_why_not_counted(cell->group);
+    if (plan->no_instructions[0])
+        snprintf(cell->skip, sizeof cell->skip, "%s", plan->no_instructions);
+    else if (why)
+        snprintf(cell->skip, sizeof cell->skip, "%s", why);
+}
+
 /* The part of a stack that can not do what the workload is about, or NULL. */
 static const struct hm_allocator *unfit_part(const struct hm_allocator_spec *spec,
                                              const struct hm_workload *workload) {
@@ -80,13 +102,16 @@ void hm_plan_say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
     else if (w->shared_heap && !hm_allocator_spec_shared(&arm->spec))
         snprintf(cell->skip, sizeof cell->skip,
                  "%s needs a heap in shared memory: first-fit:backing=shared", w->name);
-    else if (!plan->time_pass && !plan->space_pass && w->kind != HM_WORKLOAD_HEAP)
+    else if (!hm_plan_is_timed(plan) && !plan->programs)
+        say_count_skip(plan, cell);
+    else if (!plan->time_pass && !plan->space_pass && !plan->counters_pass &&
+             w->kind != HM_WORKLOAD_HEAP)
         snprintf(cell->skip, sizeof cell->skip,
                  "%s: the latency of calls is measured on heap workloads only", w->name);
-    else if (!plan->time_pass && w->shared_heap)
+    else if (!plan->time_pass && !plan->counters_pass && w->shared_heap)
         snprintf(cell->skip, sizeof cell->skip,
                  "%s: the space of a heap of several processes is not measured", w->name);
-    else if (!plan->time_pass && !hm_workload_has_heap(w))
+    else if (!plan->time_pass && !plan->counters_pass && !hm_workload_has_heap(w))
         snprintf(cell->skip, sizeof cell->skip, "%s has no heap, and so no space to measure",
                  w->name);
     const struct hm_allocator *unfit = unfit_part(&arm->spec, w);

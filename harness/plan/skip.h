@@ -7,4 +7,7 @@
 /** Write the reason into the cell, whose group, arm and collector are set; "" stays where there is none. */
 void hm_plan_say_skip(const struct hm_plan *plan, struct hm_cell *cell);
 
+/** Why the instructions of a group are not counted, static; NULL: they are. */
+const char *hm_plan_why_not_counted(const struct hm_group *group);
+
 #endif

@@ -3,6 +3,8 @@
 
 #include "harness/cell/latency.h"
 #include "harness/plan/spec.h"
+#include "harness/report/counts.h"
+#include "harness/report/words.h"
 #include "harness/results/csv.h"
 #include "harness/results/manifest.h"
 #include "harness/results/metrics.h"
@@ -73,36 +75,6 @@ static double number(const struct hm_csv *csv, const char *name) {
     return value;
 }
 
-/* "system#2" is the A/A arm. */
-static void friendly_name(const char *allocator, const char *collector, char *out, size_t size) {
-    const char *mark = strstr(allocator, "#2");
-    int length = mark ? (int)(mark - allocator) : (int)strlen(allocator);
-    const char *again = mark ? "A/A: " : "";
-    if (length == 1 && *allocator == '-') {
-        snprintf(out, size, "%s(no heap)", again);
-        return;
-    }
-    if (strcmp(collector, "-") == 0)
-        snprintf(out, size, "%s%.*s", again, length, allocator);
-    else
-        snprintf(out, size, "%s%s on %.*s", again, collector, length, allocator);
-}
-
-static bool is_program(const struct hm_csv *csv) {
-    return strcmp(field(csv, "workload"), "exec") == 0;
-}
-
-static void group_name(const struct hm_csv *csv, char *out, size_t size) {
-    const char *threads = field(csv, "threads");
-    if (is_program(csv)) { /* the id begins with its name */
-        const char *cell = field(csv, "cell");
-        snprintf(out, size, "%.*s", (int)strcspn(cell, "/"), cell);
-        return;
-    }
-    snprintf(out, size, "%s, %s thread%s", field(csv, "workload"), threads,
-             strcmp(threads, "1") == 0 ? "" : "s");
-}
-
 /* Of calls of all sizes together. */
 static void take_latency(struct line *l, const char *metric, double value) {
     char name[64];
@@ -121,9 +93,9 @@ static int take_row(struct lines *all, const struct hm_csv *csv) {
     const char *metric = field(csv, "metric");
     if (!l)
         return ENOMEM;
-    group_name(csv, l->group, sizeof l->group);
-    friendly_name(field(csv, "allocator"), field(csv, "collector"), l->name, sizeof l->name);
-    l->program = is_program(csv);
+    hm_words_group(csv, l->group, sizeof l->group);
+    hm_words_arm(field(csv, "allocator"), field(csv, "collector"), l->name, sizeof l->name);
+    l->program = hm_words_is_program(csv);
     if (strcmp(metric, l->program ? "wall_ns" : "time_ns") == 0)
         l->time_ns = number(csv, "median");
     if (strcmp(metric, "cpu_ns") == 0)
@@ -388,7 +360,7 @@ static void figure_text(char *out, size_t size, double value) {
 static void put_figure(FILE *out, const struct hm_csv *csv) {
     char name[2 * TEXT];
     double low = number(csv, "ci_low"), high = number(csv, "ci_high");
-    friendly_name(field(csv, "allocator"), field(csv, "collector"), name, sizeof name);
+    hm_words_arm(field(csv, "allocator"), field(csv, "collector"), name, sizeof name);
     if (strlen(name) > NAME_WIDTH)
         fprintf(out, "    %s\n%*s", name, NAME_WIDTH + 5, "");
     else
@@ -421,7 +393,7 @@ static int put_figures(FILE *out, const char *folder, struct hm_error *error) {
             continue;
         if (!shown)
             fputs("\nThe workloads' own figures: median [95 % interval] over the rounds.\n", out);
-        group_name(csv, now, sizeof now);
+        hm_words_group(csv, now, sizeof now);
         if (metric != shown)
             put_figure_head(out, metric);
         if (metric != shown || strcmp(now, group) != 0)
@@ -451,7 +423,9 @@ int hm_table_print(FILE *out, const char *folder, struct hm_error *error) {
             put_legend(out, &all);
         }
         put_latencies(out, &all);
-        bad = put_figures(out, folder, error);
+        bad = hm_counts_print(out, folder, error);
+        if (!bad)
+            bad = put_figures(out, folder, error);
     }
     if (!bad && size)
         fprintf(out, "\nNot measured, and in no figure:\n%s", failures);

@@ -114,6 +114,9 @@ static json_t *groups_json(const struct hm_plan *plan) {
                                              cpus, "oversubscribed", g->oversubscribed, "units",
                                              (json_int_t)g->units, "warmup_units",
                                              (json_int_t)g->warmup_units));
+        if (g->counted_units)
+            json_object_set_new(json_array_get(all, i), "counted_units",
+                                json_integer((json_int_t)g->counted_units));
     }
     return all;
 }

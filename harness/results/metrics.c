@@ -89,10 +89,33 @@ static const struct hm_metric of_latency[] = {
      "agree"},
 };
 
+/* Of callgrind: the same in every process. */
+static const struct hm_metric of_instructions[] = {
+    {"instructions_per_op", "instr/op", HM_BETTER_LOWER, true,
+     "instructions of the process for one operation, as callgrind counts them"},
+    {"reads_per_op", "reads/op", HM_BETTER_LOWER, true, "of these, those that read memory"},
+    {"writes_per_op", "writes/op", HM_BETTER_LOWER, true, "those that write memory"},
+};
+
+static const struct hm_metric of_counters[] = {
+    {"cpu_cycles_per_op", "cycles/op", HM_BETTER_LOWER, true,
+     "the processor's cycles for one operation, in user mode, all threads; NA where it does not "
+     "tell"},
+    {"cpu_instructions_per_op", "instr/op", HM_BETTER_LOWER, true,
+     "instructions that it retired, in the same way"},
+    {"cache_misses_per_op", "misses/op", HM_BETTER_LOWER, false,
+     "accesses that missed its last cache"},
+    {"tlb_misses_per_op", "misses/op", HM_BETTER_LOWER, false, "loads that missed its data TLB"},
+};
+
 enum {
+    INSTRUCTIONS = sizeof of_instructions / sizeof *of_instructions,
+    COUNTERS = sizeof of_counters / sizeof *of_counters,
     LATENCY = sizeof of_latency / sizeof *of_latency +
               (size_t)HM_LATENCY_CALLS * (HM_LATENCY_SIZES + 1) * HM_LATENCY_QUANTILES,
     OWN = sizeof metrics / sizeof *metrics,
+    COUNTS = OWN + LATENCY, /* where these begin */
+    FIGURES = COUNTS + INSTRUCTIONS + COUNTERS,
     FIGURES_MAX = 256,
 };
 
@@ -156,15 +179,18 @@ static size_t add_latencies(struct hm_metric *all, size_t count) {
 }
 
 const struct hm_metric *hm_metrics(size_t *count) {
-    static struct hm_metric all[OWN + LATENCY + FIGURES_MAX];
+    static struct hm_metric all[FIGURES + FIGURES_MAX];
     static size_t known;
     if (!known) {
         size_t variants;
         const struct hm_workload *const *workloads = hm_workloads(&variants);
         memcpy(all, metrics, sizeof metrics);
         size_t found = add_latencies(all, OWN);
+        memcpy(all + found, of_instructions, sizeof of_instructions);
+        memcpy(all + found + INSTRUCTIONS, of_counters, sizeof of_counters);
+        found += INSTRUCTIONS + COUNTERS;
         for (size_t i = 0; i < variants; i++)
-            found = add_figures(all, found, OWN + LATENCY + FIGURES_MAX, workloads[i]->figures);
+            found = add_figures(all, found, FIGURES + FIGURES_MAX, workloads[i]->figures);
         known = found;
     }
     *count = known;
@@ -182,7 +208,13 @@ const struct hm_metric *hm_metric_find(const char *name) {
 
 bool hm_metric_is_figure(const struct hm_metric *metric) {
     size_t count;
-    return metric >= hm_metrics(&count) + OWN + LATENCY;
+    return metric >= hm_metrics(&count) + FIGURES;
+}
+
+bool hm_metric_is_counted(const struct hm_metric *metric) {
+    size_t count;
+    const struct hm_metric *first = hm_metrics(&count) + COUNTS;
+    return metric >= first && metric < first + INSTRUCTIONS;
 }
 
 const char *hm_better_name(enum hm_better better) {

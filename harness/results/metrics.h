@@ -26,6 +26,9 @@ const struct hm_metric *hm_metrics(size_t *count);
 const struct hm_metric *hm_metric_find(const char *name);
 /** Whether it is a workload's own figure. @param metric as found here */
 bool hm_metric_is_figure(const struct hm_metric *metric);
+/** Whether it is the same in every process, so that its differences need no test. @param metric as found
+ *  here */
+bool hm_metric_is_counted(const struct hm_metric *metric);
 /** "lower", "higher" or "neither". */
 const char *hm_better_name(enum hm_better better);
 

@@ -29,9 +29,10 @@ struct hm_samples {
 const char *hm_pass_lead(const struct hm_plan *plan, enum hm_pass pass) {
     if (plan->programs)
         return "wall_ns";
-    return pass == HM_PASS_SPACE     ? "footprint_bytes"
-           : pass == HM_PASS_LATENCY ? "latency_time_ns"
-                                     : "time_ns";
+    static const char *const leads[HM_PASS_COUNT] = {
+        "time_ns",          "time_ns", "footprint_bytes", "latency_time_ns", "instructions_per_op",
+        "cpu_cycles_per_op"};
+    return leads[pass];
 }
 
 /* Find the end of the last whole line, and cut off what a killed writer left behind it. */

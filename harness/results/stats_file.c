@@ -183,6 +183,7 @@ static void judge_metric(struct table *t, size_t metric) {
             .rounds = rounds,
             .margin = t->plan->margin,
             .noise = c->arm->again ? NAN : noise_of(t, metric, c->group->workload),
+            .counted = hm_metric_is_counted(&t->metrics[metric]),
             .higher_is_better = t->metrics[metric].better == HM_BETTER_HIGHER};
     }
     hm_judge(t->comparisons, count, t->order, t->scratch);
@@ -207,12 +208,19 @@ static void put_identity(FILE *out, const struct hm_cell *c, const struct hm_met
     fprintf(out, ",%s,%s,%s", metric->name, metric->unit, hm_better_name(metric->better));
 }
 
-static void put_spread(FILE *out, const double *values, size_t rounds, double *sorted) {
+/* Of what is counted the interval is all that was seen, from one round on. */
+static void put_spread(FILE *out, const double *values, size_t rounds, bool counted,
+                       double *sorted) {
     double low = NAN;
     double high = NAN;
     size_t n = hm_finite(values, rounds, sorted);
     hm_sort(sorted, n);
-    hm_median_interval(sorted, n, confidence, &low, &high);
+    if (counted && n) {
+        low = sorted[0];
+        high = sorted[n - 1];
+    } else {
+        hm_median_interval(sorted, n, confidence, &low, &high);
+    }
     const double numbers[] = {hm_quantile(sorted, n, 0.5), hm_quantile(sorted, n, 0.25),
                               hm_quantile(sorted, n, 0.75), low, high};
     fprintf(out, ",%zu", n);
@@ -229,7 +237,9 @@ static void put_comparison(FILE *out, struct table *t, size_t metric, size_t cel
     } else if (is_compared(t, cell)) {
         hm_log_ratios(values_of(t, metric, c->baseline), values_of(t, metric, cell),
                       t->plan->rounds, t->scratch);
-        paired = hm_paired_of(t->scratch, t->plan->rounds, t->scratch);
+        paired = hm_metric_is_counted(&t->metrics[metric])
+                     ? hm_paired_range(t->scratch, t->plan->rounds, t->scratch)
+                     : hm_paired_of(t->scratch, t->plan->rounds, t->scratch);
     } else if (c->baseline == cell) {
         paired.ratio = 1;
     }
@@ -253,7 +263,8 @@ static void put_metric(FILE *out, struct table *t, size_t metric) {
         if (t->failed[i] || !has_values(values, t->plan->rounds))
             continue;
         put_identity(out, &t->plan->cells[i], &t->metrics[metric]);
-        put_spread(out, values, t->plan->rounds, t->scratch);
+        put_spread(out, values, t->plan->rounds, hm_metric_is_counted(&t->metrics[metric]),
+                   t->scratch);
         put_comparison(out, t, metric, i);
     }
 }

@@ -34,6 +34,14 @@ struct hm_paired hm_paired_of(const double *logs, size_t rounds, double *scratch
     return out;
 }
 
+struct hm_paired hm_paired_range(const double *logs, size_t rounds, double *scratch) {
+    struct hm_paired out = hm_paired_of(logs, rounds, scratch);
+    out.has_interval = out.n > 0;
+    out.low = out.n ? exp(scratch[0]) : NAN;
+    out.high = out.n ? exp(scratch[out.n - 1]) : NAN;
+    return out;
+}
+
 double hm_noise_floor(const double *ratios, size_t n) {
     double largest = NAN;
     for (size_t i = 0; i < n; i++)

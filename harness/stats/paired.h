@@ -33,6 +33,10 @@ size_t hm_log_ratios(const double *base, const double *arm, size_t rounds, doubl
 /** Summarise log ratios. @param scratch `rounds` entries, overwritten; may be logs itself */
 struct hm_paired hm_paired_of(const double *logs, size_t rounds, double *scratch);
 
+/** The same where nothing is drawn by chance: the interval is from the least ratio to the greatest, from one
+ *  round on. */
+struct hm_paired hm_paired_range(const double *logs, size_t rounds, double *scratch);
+
 /** The noise floor of a run, from the median ratios of its A/A arms: the largest |ln ratio|, as a
  *  relative margin (0.03 for a ratio of 1.03, and for one of 1 / 1.03). Ratios that are not finite
  * and above 0 are passed over. @return NAN when none is left */

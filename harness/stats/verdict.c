@@ -117,12 +117,29 @@ static size_t rounds_needed(const struct hm_comparison *c, size_t tested) {
     return rounds <= MAX_ROUNDS_NEEDED ? (size_t)rounds : 0;
 }
 
+/* Where chance has no part, what was seen is what there is. */
+static void judge_counted(struct hm_comparison *c, double *scratch) {
+    c->paired = hm_paired_range(c->logs, c->rounds, scratch);
+    bool above = c->paired.low > 1 + threshold_of(c);
+    bool below = c->paired.high < 1 / (1 + threshold_of(c));
+    if (!(c->margin >= 0))
+        return;
+    if (above || below)
+        c->verdict = above == c->higher_is_better ? HM_FASTER : HM_SLOWER;
+    else if (c->paired.low >= 1 / (1 + c->margin) && c->paired.high <= 1 + c->margin)
+        c->verdict = HM_EQUIVALENT;
+}
+
 /* Summary and p of one comparison. @return whether it is tested */
 static bool examine(struct hm_comparison *c, double *scratch) {
     c->paired = hm_paired_of(c->logs, c->rounds, scratch);
     c->test = (struct hm_test){NAN, NAN};
     c->verdict = HM_INCONCLUSIVE;
     c->rounds_needed = 0;
+    if (c->counted) {
+        judge_counted(c, scratch);
+        return false;
+    }
     if (!c->paired.has_interval || !(c->margin >= 0))
         return false;
     struct moments m = moments_of(c->logs, c->rounds);

@@ -17,6 +17,9 @@
  *   equivalent       the interval lies wholly within the margin, its ends included
  *   inconclusive     all else
  *
+ *   counted           metrics that do not vary have no test: faster or slower when all rounds lie beyond
+ *                     the threshold, equivalent when all lie within the margin, from one round on
+ *
  * Why two conditions. The sign test, to which the interval belongs, cannot give a p below 2^(1-n):
  * with 6 rounds no correction for more than one comparison could ever be passed, however large the
  * effect. Where two arms are exchangeable, the log ratio of a round is symmetric about 0, and there
@@ -54,6 +57,8 @@ struct hm_comparison {
     double margin; /* 0 or more; NAN leaves the comparison inconclusive */
     double noise;  /* relative, as the margin: what equal arms differed by; NAN when not known */
     bool higher_is_better;
+    bool
+        counted; /* the same in every run: judged by its range, without a test, and no part of Holm's */
     /* The answer. */
     enum hm_verdict verdict;
     struct hm_paired paired;

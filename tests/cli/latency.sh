@@ -72,7 +72,7 @@ heapmark run -w counter --metrics latency --rounds 1 --no-plots -o none
 grep -q "latency of calls is measured on heap workloads only" "$err" || fail "counter is not skipped"
 for list in latencies time,,space latency,time,x; do
     heapmark run -a system -w churn --metrics $list -o bad
-    expect_refusal "metrics=$list" "none of time, space, idle, latency"
+    expect_refusal "metrics=$list" "none of time, space, idle, latency, instructions, counters"
 done
 
 # The figure has the delayed calls where they are, and says when there are none.

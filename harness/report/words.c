@@ -1,0 +1,39 @@
+/* Names for people. */
+#include "harness/report/words.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *field(const struct hm_csv *csv, const char *name) {
+    return hm_csv_field(csv, hm_csv_column(csv, name));
+}
+
+/* "system#2" is the A/A arm. */
+void hm_words_arm(const char *allocator, const char *collector, char *out, size_t size) {
+    const char *mark = strstr(allocator, "#2");
+    int length = mark ? (int)(mark - allocator) : (int)strlen(allocator);
+    const char *again = mark ? "A/A: " : "";
+    if (length == 1 && *allocator == '-') {
+        snprintf(out, size, "%s(no heap)", again);
+        return;
+    }
+    if (strcmp(collector, "-") == 0)
+        snprintf(out, size, "%s%.*s", again, length, allocator);
+    else
+        snprintf(out, size, "%s%s on %.*s", again, collector, length, allocator);
+}
+
+bool hm_words_is_program(const struct hm_csv *csv) {
+    return strcmp(field(csv, "workload"), "exec") == 0;
+}
+
+void hm_words_group(const struct hm_csv *csv, char *out, size_t size) {
+    const char *threads = field(csv, "threads");
+    if (hm_words_is_program(csv)) { /* the id begins with its name */
+        const char *cell = field(csv, "cell");
+        snprintf(out, size, "%.*s", (int)strcspn(cell, "/"), cell);
+        return;
+    }
+    snprintf(out, size, "%s, %s thread%s", field(csv, "workload"), threads,
+             strcmp(threads, "1") == 0 ? "" : "s");
+}
