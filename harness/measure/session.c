@@ -288,7 +288,7 @@ static int choose_counted_units(struct hm_session *s, struct hm_group *group,
     struct hm_sample_place place = {.cell = &s->plan->cells[cell], .pass = HM_PASS_INSTRUCTIONS};
     struct hm_spawn how = {.pass = HM_PASS_INSTRUCTIONS, .gbench = "", .profile = profile};
     utc_now(place.started_utc);
-    hm_profiles_name(s->folder, cell, 0, profile);
+    hm_profiles_name(s->folder, cell, s->plan->rounds, profile); /* of no round */
     bad = spawn(s, cell, &how, &outcome, error);
     if (bad)
         return bad;

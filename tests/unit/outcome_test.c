@@ -40,6 +40,16 @@ static void test_values_are_found_by_metric_and_thread(void **state) {
     assert_true(isnan(hm_outcome_value(&outcome, "cpu_ns", -1)));
 }
 
+static void test_what_a_machine_does_not_tell_is_a_value_that_is_not_known(void **state) {
+    (void)state;
+    assert_int_equal(take("unknown cpu_cycles_per_op"), 0);
+    assert_int_equal(outcome.value_count, 1);
+    assert_string_equal(outcome.values[0].metric, "cpu_cycles_per_op");
+    assert_true(isnan(hm_outcome_value(&outcome, "cpu_cycles_per_op", -1)));
+    assert_int_equal(take("unknown Cycles"), EINVAL);
+    assert_int_equal(take("unknown "), EINVAL);
+}
+
 static void test_many_values_are_kept(void **state) {
     char line[64];
     (void)state;
@@ -115,6 +125,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_values_are_found_by_metric_and_thread, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_what_a_machine_does_not_tell_is_a_value_that_is_not_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_values_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_buckets_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hostile_lines_are_refused, set_up, tear_down),
