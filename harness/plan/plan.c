@@ -22,6 +22,8 @@ static const struct mode {
 /* A process's time beside the measured one, for the estimate: starting, set-up and end. */
 static const double warmup_s = 0.060;
 static const double overhead_s = 0.030;
+/* Valgrind reads itself and all libraries first. */
+static const double valgrind_s = 0.5;
 
 /* Space hardly varies between processes: the fewest rounds that have an interval are enough. */
 static const unsigned space_rounds = 6;
@@ -390,6 +392,7 @@ double hm_plan_seconds(const struct hm_plan *plan) {
     for (size_t i = 0; i < plan->cell_count; i++)
         if (!plan->cells[i].skip[0])
             seconds +=
-                (double)plan->idle_s * hm_group_rounds(plan, plan->cells[i].group, HM_PASS_SPACE);
+                (double)plan->idle_s * hm_group_rounds(plan, plan->cells[i].group, HM_PASS_SPACE) +
+                valgrind_s * hm_group_rounds(plan, plan->cells[i].group, HM_PASS_INSTRUCTIONS);
     return seconds;
 }
