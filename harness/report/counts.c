@@ -3,6 +3,7 @@
  * stats.csv has the rows of a metric together; a cell's line is gathered from those of three metrics. */
 #include "harness/report/counts.h"
 
+#include "harness/plan/spec.h"
 #include "harness/report/words.h"
 #include "harness/results/csv.h"
 
@@ -18,9 +19,9 @@ enum {
 };
 
 struct line {
-    char cell[1024];
-    char group[160];
-    char name[320];
+    char cell[4 * HM_SPEC_BYTES];
+    char group[HM_SPEC_BYTES + 64]; /* workload and threads */
+    char name[2 * HM_SPEC_BYTES + 64];
     char verdict[32];
     double instructions, reads, writes;
     double ratio; /* of instructions against the baseline */
