@@ -117,8 +117,7 @@ static void say_basis(const struct hm_compare *all, struct hm_lines *out) {
         exposed += !all->cells[i].reference && hm_compare_drifts(all->cells[i].metric);
     if (exposed)
         say(out,
-            "%zu comparisons of times are by value, marked *: what the machine did in between is "
-            "in them",
+            "times by value, marked *: %zu; what the machine did between the runs is in them",
             exposed);
 }
 

@@ -11,8 +11,10 @@ static json_t *text_or_null(const char *text) {
     return text ? json_string(text) : json_null();
 }
 
+/* A folder's name may be no UTF-8, and so no JSON. */
 static json_t *side_json(const struct hm_side *side) {
-    return json_pack("{s:s, s:s, s:s, s:O?}", "folder", side->folder, "run",
+    json_t *folder = json_string(side->folder);
+    return json_pack("{s:o, s:s, s:s, s:O?}", "folder", folder ? folder : json_null(), "run",
                      hm_side_text(side, NULL, "run"), "started_utc",
                      hm_side_text(side, NULL, "started_utc"), "rounds",
                      json_object_get(side->run, "rounds"));
