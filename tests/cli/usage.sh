@@ -39,7 +39,7 @@ heapmark --version
 expect_exit 0
 expect_out '^heapmark [0-9]+\.[0-9]+'
 
-for subcommand in "" run exec list plot sim verify census trace "trace info" "trace dump" "trace import"; do
+for subcommand in "" run exec compare list plot sim verify census trace "trace info" "trace dump" "trace import"; do
     # shellcheck disable=SC2086
     heapmark $subcommand --help
     expect_exit 0
