@@ -106,20 +106,29 @@ static bool is_reference(struct hm_compare *all, const struct hm_side_cell *cell
            is_same_arm(all, cell) && (leads(&all->base, cell) || leads(&all->fresh, cell));
 }
 
+/* The cell of BASE that both runs compare this one with; NULL where they disagree. */
+static const struct hm_side_cell *baseline_of(struct hm_compare *all,
+                                              const struct hm_side_cell *base,
+                                              const struct hm_side_cell *fresh) {
+    if (is_own_baseline(base) && is_own_baseline(fresh))
+        return base;
+    if (!base->baseline || !fresh->baseline || strcmp(base->baseline, fresh->baseline) != 0)
+        return NULL;
+    return hm_side_find(&all->base, base->baseline);
+}
+
 /* @return the id of the arm that a cell's ratios are taken to, or NULL */
 static const char *reference_of(struct hm_compare *all, const struct hm_side_cell *base,
                                 const struct hm_side_cell *fresh, const struct hm_metric *metric) {
     const struct hm_side_cell *other;
-    if (all->keep_drift || !hm_compare_drifts(metric))
+    const struct hm_side_cell *baseline = baseline_of(all, base, fresh);
+    if (all->keep_drift || !hm_compare_drifts(metric) || !baseline)
         return NULL;
-    if (is_own_baseline(base) && is_own_baseline(fresh)) {
-        other = floor_of(all, base, metric);
-        return other ? other->id : NULL;
-    }
-    if (!base->baseline || !fresh->baseline || strcmp(base->baseline, fresh->baseline) != 0)
-        return NULL;
-    const struct hm_side_cell *reference = in_both(all, base->baseline, metric, &other);
-    return reference && is_same_arm(all, reference) ? reference->id : NULL;
+    if (baseline != base && in_both(all, baseline->id, metric, &other) &&
+        is_same_arm(all, baseline))
+        return baseline->id;
+    other = floor_of(all, baseline, metric);
+    return other ? other->id : NULL;
 }
 
 /* ---- Logarithms ---- */

@@ -4,8 +4,8 @@
  *   by value     NEW's values over BASE's. What the machine did between the runs is in it
  *   by ratio     of each round first the ratio to a reference arm that ran in the same round, and then
  *                NEW's over BASE's of these: what made both arms slower is gone
- *   reference    the cell's own baseline, where both runs have it and it is the same there; for a
- *                baseline that is alone in its group, floor
+ *   reference    the cell's own baseline, where both runs have it and it is the same there; else, and
+ *                for a baseline that is alone in its group, floor
  *   drift        by how much references moved, by value; they are not judged themselves */
 #ifndef HM_HARNESS_COMPARE_JUDGE_H
 #define HM_HARNESS_COMPARE_JUDGE_H

@@ -84,6 +84,13 @@ heapmark compare bare bare2
 expect_exit 3
 expect_out "churn/pool/-/t1/core\*" "by value, marked \*: 3" "no A/A arm"
 
+# A baseline that has changed is no reference: then floor is.
+cp -rT same changed
+sed -i 's/"build_id": null/"build_id": "0123"/' changed/run.json # the first one's
+compare 0 base changed
+expect_told churn/pool time_ns reference churn/floor/-/t1/core
+expect_told churn/system time_ns reference churn/floor/-/t1/core
+
 # Cells that fail or are missing are named, and never count.
 heapmark compare base broken
 expect_exit 1
