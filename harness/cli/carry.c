@@ -5,6 +5,7 @@
 #include "harness/cli/data.h"
 #include "harness/exec/environment.h"
 #include "harness/exec/exec.h"
+#include "harness/machine/check.h"
 #include "harness/machine/facts.h"
 #include "harness/measure/session.h"
 #include "harness/plan/skip.h"
@@ -39,6 +40,7 @@ struct run {
     bool has_folder;
     struct hm_manifest manifest;
     struct hm_machine_state before;
+    char doubt[640]; /* of the manifest */
     struct hm_session session;
     struct hm_progress progress;
     char program[PATH_MAX];
@@ -153,10 +155,23 @@ static void draw(const struct run *r) {
         fprintf(stderr, "warning: no figures: %s\n", error.line);
 }
 
+/* A run that wants quiet is marked when it did not have it. */
+static void judge_quiet(struct run *r, struct hm_machine_state *after) {
+    char names[512];
+    hm_machine_watch(after);
+    if (!hm_machine_worsened(&r->before, after, most_threads(r->plan), names, sizeof names))
+        return;
+    snprintf(r->doubt, sizeof r->doubt, "the machine got worse while it measured: %s", names);
+    r->manifest.doubt = r->doubt;
+    warn(r->manifest.warnings, r->doubt);
+}
+
 /* What the run says of itself: warnings of the machine, and of the A/A arm. */
 static void judge_machine(struct run *r) {
     struct hm_machine_state after;
     hm_machine_sample(&after);
+    if (r->how->require_quiet)
+        judge_quiet(r, &after);
     hm_machine_warnings(&r->before, &after, most_threads(r->plan), warn, r->manifest.warnings);
 }
 
@@ -272,6 +287,25 @@ static void warn_of_counts(struct run *r) {
         warn(r->manifest.warnings, line);
 }
 
+static void refuse(void *arg, const char *line) {
+    const struct run *r = arg;
+    fprintf(stderr, "heapmark %s: not quiet: %s\n", r->how->command, line);
+}
+
+/* @return how much of the machine is bad, where that matters */
+static int look_at_machine(struct run *r) {
+    struct hm_machine_state first;
+    hm_machine_sample(&first);
+    r->before = first;
+    if (!r->how->require_quiet)
+        return 0;
+    hm_machine_watch(&first);
+    hm_machine_sample(&r->before);
+    r->before.others = first.others;
+    r->before.drift = first.drift;
+    return hm_machine_refusals(&r->before, &first, most_threads(r->plan), refuse, r);
+}
+
 static int prepare(struct run *r, struct hm_error *error) {
     int bad = hm_program_path(r->program, sizeof r->program);
     if (bad)
@@ -280,7 +314,6 @@ static int prepare(struct run *r, struct hm_error *error) {
     r->manifest.state = "running";
     r->manifest.machine = hm_machine_facts();
     r->manifest.warnings = json_array();
-    hm_machine_sample(&r->before);
     if (r->plan->programs)
         tell_environment(r);
     warn_of_counts(r);
@@ -322,6 +355,8 @@ static int run_with(struct run *r, const struct hm_request *request) {
                 "the topology is synthetic: it can be planned on (--dry-run), not measured");
         return say(r, HM_EXIT_USAGE, &error);
     }
+    if (look_at_machine(r))
+        return HM_EXIT_FAILED;
     bad = prepare(r, &error);
     return bad ? say(r, HM_EXIT_FAILED, &error) : carry_out(r);
 }

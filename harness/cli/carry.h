@@ -12,6 +12,7 @@ struct hm_carry {
     const char *resume; /* NULL: a new run */
     bool dry_run;
     bool no_plots;
+    bool require_quiet; /* do not start where the machine is bad, and say when it got worse */
 };
 
 /** Plan, measure, and say what came out. Main thread; takes over SIGINT and SIGTERM.

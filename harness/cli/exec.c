@@ -42,6 +42,8 @@ static const char usage[] =
     "  --baseline NAME  the allocator that the others are compared with\n"
     "  --seed N         of the order (default 1)\n"
     "  --timeout S      seconds for one run of the program (default 60)\n"
+    "  --require-quiet  do not start where the machine is bad (heapmark doctor), and\n"
+    "                   mark the run when it gets worse meanwhile\n"
     "  --resume DIR     go on with a run that was stopped, with the same options\n"
     "  --dry-run        print the cells, and stop\n"
     "  --no-plots       leave the figures out\n\n"
@@ -52,27 +54,18 @@ static const char usage[] =
     "  heapmark exec --suite programs --quick\n";
 
 /* Long options that set a key of the request carry its name. */
-static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
-                                        {"rigorous", no_argument, NULL, 'r'},
-                                        {"dry-run", no_argument, NULL, 'n'},
-                                        {"no-plots", no_argument, NULL, 'p'},
-                                        {"resume", required_argument, NULL, 'R'},
-                                        {"suite", required_argument, NULL, 'S'},
-                                        {"only", required_argument, NULL, 'O'},
-                                        {"input", required_argument, NULL, 'i'},
-                                        {"label", required_argument, NULL, 'l'},
-                                        {"expect", required_argument, NULL, 'e'},
-                                        {"children", required_argument, NULL, 'c'},
-                                        {"same-output", no_argument, NULL, 's'},
-                                        {"keep-output", no_argument, NULL, 'K'},
-                                        {"no-output", no_argument, NULL, 'N'},
-                                        {"rounds", required_argument, NULL, 'k'},
-                                        {"pin", required_argument, NULL, 'k'},
-                                        {"margin", required_argument, NULL, 'k'},
-                                        {"baseline", required_argument, NULL, 'k'},
-                                        {"seed", required_argument, NULL, 'k'},
-                                        {"timeout", required_argument, NULL, 'k'},
-                                        {NULL, 0, NULL, 0}};
+static const struct option options[] = {
+    {"quick", no_argument, NULL, 'q'},          {"rigorous", no_argument, NULL, 'r'},
+    {"dry-run", no_argument, NULL, 'n'},        {"no-plots", no_argument, NULL, 'p'},
+    {"require-quiet", no_argument, NULL, 'Q'},  {"resume", required_argument, NULL, 'R'},
+    {"suite", required_argument, NULL, 'S'},    {"only", required_argument, NULL, 'O'},
+    {"input", required_argument, NULL, 'i'},    {"label", required_argument, NULL, 'l'},
+    {"expect", required_argument, NULL, 'e'},   {"children", required_argument, NULL, 'c'},
+    {"same-output", no_argument, NULL, 's'},    {"keep-output", no_argument, NULL, 'K'},
+    {"no-output", no_argument, NULL, 'N'},      {"rounds", required_argument, NULL, 'k'},
+    {"pin", required_argument, NULL, 'k'},      {"margin", required_argument, NULL, 'k'},
+    {"baseline", required_argument, NULL, 'k'}, {"seed", required_argument, NULL, 'k'},
+    {"timeout", required_argument, NULL, 'k'},  {NULL, 0, NULL, 0}};
 
 struct wish {
     struct hm_request request;
@@ -124,6 +117,7 @@ static int take_flag(struct wish *w, int option) {
     struct hm_programs *p = &w->programs;
     bool *const flag = option == 'n'   ? &w->how.dry_run
                        : option == 'p' ? &w->how.no_plots
+                       : option == 'Q' ? &w->how.require_quiet
                        : option == 's' ? &p->same_output
                        : option == 'K' ? &p->keep_output
                        : option == 'N' ? &p->no_output

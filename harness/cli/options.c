@@ -10,21 +10,15 @@
 #include <string.h>
 
 /* Long options that set a key of the request carry its name. */
-static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
-                                        {"rigorous", no_argument, NULL, 'r'},
-                                        {"dry-run", no_argument, NULL, 'n'},
-                                        {"no-plots", no_argument, NULL, 'p'},
-                                        {"resume", required_argument, NULL, 'R'},
-                                        {"rounds", required_argument, NULL, 'k'},
-                                        {"pin", required_argument, NULL, 'k'},
-                                        {"threading", required_argument, NULL, 'k'},
-                                        {"metrics", required_argument, NULL, 'k'},
-                                        {"margin", required_argument, NULL, 'k'},
-                                        {"baseline", required_argument, NULL, 'k'},
-                                        {"seed", required_argument, NULL, 'k'},
-                                        {"timeout", required_argument, NULL, 'k'},
-                                        {"rate", required_argument, NULL, 'k'},
-                                        {NULL, 0, NULL, 0}};
+static const struct option options[] = {
+    {"quick", no_argument, NULL, 'q'},           {"rigorous", no_argument, NULL, 'r'},
+    {"dry-run", no_argument, NULL, 'n'},         {"no-plots", no_argument, NULL, 'p'},
+    {"require-quiet", no_argument, NULL, 'Q'},   {"resume", required_argument, NULL, 'R'},
+    {"rounds", required_argument, NULL, 'k'},    {"pin", required_argument, NULL, 'k'},
+    {"threading", required_argument, NULL, 'k'}, {"metrics", required_argument, NULL, 'k'},
+    {"margin", required_argument, NULL, 'k'},    {"baseline", required_argument, NULL, 'k'},
+    {"seed", required_argument, NULL, 'k'},      {"timeout", required_argument, NULL, 'k'},
+    {"rate", required_argument, NULL, 'k'},      {NULL, 0, NULL, 0}};
 
 /* What -a, -c, -w and -t gave: it replaces the lists of every matrix of a job file. */
 struct lists {
@@ -102,6 +96,8 @@ static int take_option(int option, int index, struct hm_run_options *out, struct
         out->dry_run = true;
     } else if (option == 'p') {
         out->no_plots = true;
+    } else if (option == 'Q') {
+        out->require_quiet = true;
     } else if (option == 'q' || option == 'r') {
         pending[(*count)++] = (struct pending){"mode", option == 'q' ? "quick" : "rigorous"};
     } else if (option == 'k') {

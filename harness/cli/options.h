@@ -10,6 +10,7 @@ struct hm_run_options {
     const char *resume; /* --resume; NULL: a new run */
     bool dry_run;
     bool no_plots;
+    bool require_quiet;
 };
 
 /** Parse. @return 0, or EINVAL with one line. hm_run_options_free it in both cases. */

@@ -35,6 +35,8 @@ static const char usage[] =
     "  --baseline NAME  the allocator that the others are compared with\n"
     "  --seed N         of the operations and of the order (default 1)\n"
     "  --timeout S      seconds for one process (default 60)\n"
+    "  --require-quiet  do not start where the machine is bad (heapmark doctor), and\n"
+    "                   mark the run when it gets worse meanwhile\n"
     "  --resume DIR     go on with a run that was stopped, with the same options\n"
     "  --dry-run        print the cells and the estimated time, and stop\n"
     "  --no-plots       leave the figures out\n\n"
@@ -59,7 +61,8 @@ static int run(int argc, char **argv) {
                                      .folder = options.folder,
                                      .resume = options.resume,
                                      .dry_run = options.dry_run,
-                                     .no_plots = options.no_plots};
+                                     .no_plots = options.no_plots,
+                                     .require_quiet = options.require_quiet};
         status = hm_carry_out(&how, &options.request);
     }
     hm_run_options_free(&options);

@@ -40,7 +40,7 @@ void hm_progress_step(struct hm_progress *progress, double seconds) {
 
 void hm_progress_round(struct hm_progress *progress, unsigned round, unsigned rounds) {
     int left = (int)(seconds_left(progress) + 0.5);
-    if (!progress->terminal)
+    if (!progress->terminal && !progress->quiet)
         fprintf(stderr, "round %u of %u done, about %d:%02d left\n", round, rounds, left / 60,
                 left % 60);
 }
@@ -48,7 +48,7 @@ void hm_progress_round(struct hm_progress *progress, unsigned round, unsigned ro
 void hm_progress_cell(struct hm_progress *progress, const struct hm_cell *cell, unsigned rounds,
                       double time_ns) {
     const bool program = cell->group->program;
-    if (!progress->terminal)
+    if (!progress->terminal && !progress->quiet)
         fprintf(stderr, "%s: %u rounds, %.3g %s in the last\n", cell->id, rounds,
                 program ? time_ns * 1e-6 : time_ns, program ? "ms" : "ns/op");
 }

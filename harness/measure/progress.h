@@ -7,6 +7,7 @@
 
 struct hm_progress {
     bool terminal;
+    bool quiet;   /* no lines for rounds and cells; set after the begin */
     size_t steps; /* processes of the whole run */
     size_t done;
     double spent_s;

@@ -1,6 +1,7 @@
 /* Limits, warnings and facts of the machine, and readings of a process. Control groups that we do
  * not have are trees of small files. */
 #include "harness/machine/cgroup.h"
+#include "harness/machine/check.h"
 #include "harness/machine/facts.h"
 #include "harness/machine/file.h"
 #include "harness/machine/proc.h"
@@ -119,6 +120,10 @@ static void test_limits_without_control_groups_are_unknown(void **state) {
 
 static const struct hm_machine_state quiet = {.loadavg = 0.1,
                                               .total_ticks = 1000,
+                                              .memory_available_bytes = 0x1p34,
+                                              .others = 0,
+                                              .aslr = 2,
+                                              .tsc = 1,
                                               .cpu_quota = INFINITY,
                                               .cores = 4,
                                               .pus = 8,
@@ -141,8 +146,8 @@ static void take(void *arg, const char *line) {
 static void test_quiet_or_unknown_machine_gives_no_warning(void **state) {
     (void)state;
     struct said said = {.count = 0};
-    const struct hm_machine_state unknown = {NAN, NAN, NAN,         NAN,
-                                             NAN, NAN, .turbo = -1, .hypervisor = -1};
+    struct hm_machine_state unknown;
+    hm_machine_sample_in("/no/such/folder", &unknown);
     assert_int_equal(hm_machine_warnings(&quiet, &quiet, 4, take, &said), 0);
     assert_int_equal(hm_machine_warnings(&unknown, &unknown, 4, take, &said), 0);
 }
