@@ -44,18 +44,26 @@ static int small_in(const char *root, const char *name, int unknown) {
                                                                                : unknown;
 }
 
+/* @return files that match, which the caller frees; gl_pathc is 0 without any */
+static glob_t glob_in(const char *root, const char *pattern) {
+    char path[PATH_MAX];
+    glob_t found = {.gl_pathc = 0};
+    snprintf(path, sizeof path, "%s%s", root, pattern);
+    if (glob(path, 0, NULL, &found))
+        found.gl_pathc = 0;
+    return found;
+}
+
 /* A core is known by the first of its siblings. A CPU that is offline has no list of them. */
-static void take_cpu(const char *root, size_t cpu, struct cpus *cores, unsigned *pus) {
-    char path[96];
+static void take_cpu(const char *siblings, struct cpus *cores, unsigned *pus) {
     long long first;
-    snprintf(path, sizeof path, SYS_CPU "/cpu%zu/topology/thread_siblings_list", cpu);
-    if (!number_in(root, path, &first) || first < 0 || first >= CPUS_MAX)
+    if (!hm_file_number(siblings, &first) || first < 0 || first >= CPUS_MAX)
         return;
     CPU_SET_S((size_t)first, sizeof *cores, cores->parts);
     ++*pus;
 }
 
-static void count_in(const char *root, bool all, unsigned *cores, unsigned *pus) {
+void hm_machine_count(bool all, unsigned *cores, unsigned *pus) {
     struct cpus allowed;
     struct cpus found;
     CPU_ZERO_S(sizeof found, found.parts);
@@ -63,15 +71,24 @@ static void count_in(const char *root, bool all, unsigned *cores, unsigned *pus)
     *pus = 0;
     if (!all && sched_getaffinity(0, sizeof allowed, allowed.parts))
         return;
-    long limit = *root ? CPUS_MAX : sysconf(_SC_NPROCESSORS_CONF);
-    for (size_t cpu = 0; cpu < CPUS_MAX && (long)cpu < limit; cpu++)
+    long limit = sysconf(_SC_NPROCESSORS_CONF);
+    for (size_t cpu = 0; cpu < CPUS_MAX && (long)cpu < limit; cpu++) {
+        char path[96];
+        snprintf(path, sizeof path, SYS_CPU "/cpu%zu/topology/thread_siblings_list", cpu);
         if (all || CPU_ISSET_S(cpu, sizeof allowed, allowed.parts))
-            take_cpu(root, cpu, &found, pus);
+            take_cpu(path, &found, pus);
+    }
     *cores = (unsigned)CPU_COUNT_S(sizeof found, found.parts);
 }
 
-void hm_machine_count(bool all, unsigned *cores, unsigned *pus) {
-    count_in("", all, cores, pus);
+static void count_copied(const char *root, unsigned *cores, unsigned *pus) {
+    struct cpus found;
+    CPU_ZERO_S(sizeof found, found.parts);
+    glob_t lists = glob_in(root, SYS_CPU "/cpu[0-9]*/topology/thread_siblings_list");
+    for (size_t i = 0; i < lists.gl_pathc; i++)
+        take_cpu(lists.gl_pathv[i], &found, pus);
+    globfree(&lists);
+    *cores = (unsigned)CPU_COUNT_S(sizeof found, found.parts);
 }
 
 /* "0.18 0.06 0.02 1/95 9038": the first mean, and running/all threads. */
@@ -98,16 +115,6 @@ static void read_ticks(const char *root, struct hm_machine_state *out) {
     }
     out->steal_ticks = ticks;
     out->total_ticks = total;
-}
-
-/* @return files that match, which the caller frees; gl_pathc is 0 without any */
-static glob_t glob_in(const char *root, const char *pattern) {
-    char path[PATH_MAX];
-    glob_t found = {.gl_pathc = 0};
-    snprintf(path, sizeof path, "%s%s", root, pattern);
-    if (glob(path, 0, NULL, &found))
-        found.gl_pathc = 0;
-    return found;
 }
 
 static void read_governor(const char *root, char *out, size_t size) {
@@ -204,7 +211,10 @@ void hm_machine_sample_in(const char *root, struct hm_machine_state *out) {
     hm_cgroup_read(root, &group);
     out->cpu_quota = group.cpu_quota;
     read_memory(root, group.memory_bytes, out);
-    count_in(root, *root, &out->cores, &out->pus);
+    if (*root)
+        count_copied(root, &out->cores, &out->pus);
+    else
+        hm_machine_count(false, &out->cores, &out->pus);
     out->throttles = read_throttles(root);
     out->turbo = read_turbo(root);
     read_flags(root, out);
