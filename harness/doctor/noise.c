@@ -196,10 +196,12 @@ int hm_noise_measure(const char *program, const volatile sig_atomic_t *interrupt
 }
 
 void hm_noise_judge(const struct hm_noise_floor *noise, struct hm_finding *out) {
-    *out = (struct hm_finding){.name = "noise",
-                               .effect = "what is smaller can not be told in a run of 12 rounds",
-                               .mend = "with what is said above, or with more rounds (--rigorous)",
-                               .read = "NA"};
+    *out = (struct hm_finding){
+        .name = "noise",
+        .effect = "what is smaller can not be told in a run of 12 rounds",
+        .mend =
+            "with what is said above, more rounds (--rigorous), or instruction counts (--metrics)",
+        .read = "NA"};
     double told = noise ? noise->told[1][0] : NAN;
     if (isnan(told))
         return;
