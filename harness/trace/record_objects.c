@@ -96,6 +96,26 @@ static int choose_paths(struct recording *r, struct hm_error *error) {
     return 0;
 }
 
+/* Names of signals are the module's to know. */
+static bool is_moment(const char *text) {
+    static const char collection[] = "collection=", named[] = "signal=";
+    if (strncmp(text, named, sizeof named - 1) == 0)
+        return text[sizeof named - 1];
+    if (strncmp(text, collection, sizeof collection - 1) != 0)
+        return strcmp(text, "exit") == 0 || strcmp(text, "call") == 0;
+    const char *digits = text + sizeof collection - 1;
+    return *digits && !digits[strspn(digits, "0123456789")];
+}
+
+/* The module refuses these as well, but then there is a second line, of what was not recorded. */
+static int check(const struct recording *r, struct hm_error *error) {
+    const char *program = r->command[r->program];
+    if (!is_moment(r->moment))
+        return hm_fail(error, EINVAL, "--at %s: must be exit, call, collection=N or signal=NAME",
+                       r->moment);
+    return access(program, R_OK) ? hm_fail(error, EINVAL, "%s: %s", program, strerror(errno)) : 0;
+}
+
 static int parse(struct recording *r, int argc, char **argv, struct hm_error *error) {
     int option;
     opterr = 0;
@@ -107,6 +127,8 @@ static int parse(struct recording *r, int argc, char **argv, struct hm_error *er
     r->command = argv + optind;
     r->words = (size_t)(argc - optind);
     int bad = find_program(r, error);
+    if (!bad)
+        bad = check(r, error);
     return bad ? bad : choose_paths(r, error);
 }
 

@@ -136,9 +136,9 @@ expect_one_line "'-m': the program must be a file"
 refused --att exit -- $python known.py
 expect_one_line "unknown option '--att'"
 refused --at never -o a -- $python known.py
-expect_err "must be exit, call, collection=N"
+expect_one_line "must be exit, call, collection=N"
 refused -o a -- $python nowhere.py
-expect_err "nowhere.py: .*No such file"
+expect_one_line "nowhere.py: .*No such file"
 heapmark record --objects -o a -- ./nowhere known.py
 expect_exit 127
 echo 'import os; os._exit(0)' >early.py
