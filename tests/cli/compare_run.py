@@ -9,7 +9,7 @@ times a round's factor (which all arms of a round share) times small noise of it
   again=F         time of the A/A arm
   spread=F        noise, as a fraction (0.002)
   rounds=N  seed=N  latency=F
-  fail=CELL       a cell that failed; drop=CELL: one that is not there; add=CELL: one more
+  fail=CELL       a cell that fails half way; drop=CELL: one that is not there; add=CELL: one more
   machine.KEY=V  run.KEY=V  build.KEY=V   of run.json; V as JSON
   params=TEXT     of the workload churn
   arms=A,B  baseline=A   which of the arms are there, and what the others are compared with
@@ -75,7 +75,7 @@ def make(folder, given):
             if "latency" in given:
                 values.append(("latency_malloc_p99_ns", 50 * number("latency") * noise(), "ns", "lower"))
             params = given.get("params", "live=100") if workload == "churn" else "-"
-            failed = given.get("fail") == cell["cell"]
+            failed = given.get("fail") == cell["cell"] and r >= rounds // 2
             for metric, value, unit, better in values[:1] if failed else values:
                 rows.append(f"1,{run['run']},{cell['cell']},{allocator},-,{workload},{params},1,core,{r},0,0,-1,"
                             f"{metric},{'NA' if failed else repr(value)},{unit},{better},1000,"
