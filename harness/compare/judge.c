@@ -221,7 +221,8 @@ static void ask(struct hm_unpaired *one, const double *logs, const struct hm_ser
                                 .arm = logs + base->rounds,
                                 .base_rounds = base->rounds,
                                 .arm_rounds = fresh->rounds,
-                                .noise = NAN};
+                                .noise = NAN,
+                                .counted = hm_metric_is_counted(base->metric)};
 }
 
 /* The values' logarithms come first in c->logs, then those that are judged. */
@@ -348,6 +349,7 @@ static int add_family(struct hm_compare *all, size_t first, struct room *room) {
                                      .arm = f->logs + base_rounds,
                                      .base_rounds = base_rounds,
                                      .arm_rounds = arm_rounds,
+                                     .counted = of->value.counted,
                                      .higher_is_better = of->value.higher_is_better};
     hm_unpaired_summarise(&f->result, &room->how, room->scratch);
     return 0;
@@ -471,7 +473,7 @@ size_t hm_compare_count(const struct hm_compare *all, enum hm_verdict verdict) {
 size_t hm_compare_tested(const struct hm_compare *all) {
     size_t count = 0;
     for (size_t i = 0; i < all->count; i++)
-        count += all->judged[i].has_interval;
+        count += isfinite(all->judged[i].test.p);
     return count;
 }
 

@@ -62,7 +62,7 @@ void hm_compare_free(struct hm_compare *all);
 bool hm_compare_drifts(const struct hm_metric *metric);
 /** How many comparisons have a verdict. */
 size_t hm_compare_count(const struct hm_compare *all, enum hm_verdict verdict);
-/** How many have an interval, and so a test: what Holm's correction is over. */
+/** How many have a test: what Holm's correction is over. */
 size_t hm_compare_tested(const struct hm_compare *all);
 /** How much worse NEW is, in logarithms: above 0 is worse, whatever the metric. NAN: not known. */
 double hm_compare_worse(const struct hm_unpaired *one);

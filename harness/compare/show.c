@@ -116,8 +116,7 @@ static void say_basis(const struct hm_compare *all, struct hm_lines *out) {
     for (size_t i = 0; i < all->count; i++)
         exposed += !all->cells[i].reference && hm_compare_drifts(all->cells[i].metric);
     if (exposed)
-        say(out,
-            "times by value, marked *: %zu; what the machine did between the runs is in them",
+        say(out, "times by value, marked *: %zu; what the machine did between the runs is in them",
             exposed);
 }
 

@@ -129,10 +129,26 @@ void hm_unpaired_summarise(struct hm_unpaired *one, const struct hm_bootstrap *h
     hm_sort(arm, one->arm_count);
     one->ratio =
         exp(hm_quantile(arm, one->arm_count, 0.5) - hm_quantile(scratch, one->base_count, 0.5));
-    one->has_interval = hm_bootstrap_interval(how, scratch, one->base_count, arm, one->arm_count,
-                                              HM_CONFIDENCE, &low, &high);
+    if (one->counted && one->base_count && one->arm_count) {
+        low = arm[0] - scratch[one->base_count - 1];
+        high = arm[one->arm_count - 1] - scratch[0];
+        one->has_interval = true;
+    } else {
+        one->has_interval = hm_bootstrap_interval(how, scratch, one->base_count, arm,
+                                                  one->arm_count, HM_CONFIDENCE, &low, &high);
+    }
     one->low = exp(low);
     one->high = exp(high);
+}
+
+/* Where chance has no part, what was seen is what there is. */
+static void judge_counted(struct hm_unpaired *one) {
+    bool above = one->low > 1 + threshold_of(one);
+    bool below = one->high < 1 / (1 + threshold_of(one));
+    if (above || below)
+        one->verdict = above == one->higher_is_better ? HM_FASTER : HM_SLOWER;
+    else if (one->low >= 1 / (1 + one->margin) && one->high <= 1 + one->margin)
+        one->verdict = HM_EQUIVALENT;
 }
 
 /* @return whether it is tested */
@@ -143,6 +159,10 @@ static bool examine(struct hm_unpaired *one, const struct hm_bootstrap *how, dou
     one->test = (struct hm_test){NAN, NAN};
     if (!one->has_interval || !(one->margin >= 0))
         return false;
+    if (one->counted) {
+        judge_counted(one);
+        return false;
+    }
     one->test.p = hm_welch_p(one->base, one->base_rounds, one->arm, one->arm_rounds,
                              log1p(threshold_of(one)));
     return true;

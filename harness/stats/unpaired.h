@@ -4,7 +4,8 @@
  * unpaired values: the interval is that of the difference of the medians (bootstrap.h), and p that of
  * Welch's t-test on the logarithms, of the hypothesis that the means differ by no more than the
  * threshold: one-sided against its nearer end, and doubled. Both have to say the same, for the
- * reasons given there; Holm's correction is over all that are judged together. */
+ * reasons given there; Holm's correction is over all that are judged together. What is counted has no
+ * test here either: its interval reaches from the least ratio of any two rounds to the greatest. */
 #ifndef HM_HARNESS_STATS_UNPAIRED_H
 #define HM_HARNESS_STATS_UNPAIRED_H
 
@@ -19,13 +20,14 @@ struct hm_unpaired {
     double margin; /* 0 or more */
     double noise;  /* NAN when not known */
     bool higher_is_better;
+    bool counted; /* does not vary: judged by its range from one round on, without a test */
     /* The answer. */
     enum hm_verdict verdict;
     size_t base_count, arm_count; /* rounds that count */
     double ratio;                 /* of the medians, arm / base; NAN without rounds */
     double low, high;             /* NAN without an interval */
     bool has_interval;
-    struct hm_test test;  /* NAN without an interval */
+    struct hm_test test;  /* NAN without an interval, and of what is counted */
     size_t rounds_needed; /* of each run, when inconclusive: an estimate; 0: not known */
 };
 

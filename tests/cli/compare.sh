@@ -6,6 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 python3 "$source_dir/tests/cli/compare_run.py" base -- same seed=2 drift=1.3 -- \
     slower seed=3 drift=1.3 churn=1.1 space=0.8 latency=0.5 -- latent seed=4 latency=1 -- \
     odd seed=5 churn=1.1 again=1.2 -- wild seed=6 spread=0.06 -- few rounds=5 -- \
+    count rounds=1 counts=1 -- count2 rounds=1 counts=1.03 drift=3 -- \
     alone arms=pool,floor baseline=pool -- alone2 arms=pool,floor baseline=pool drift=1.3 seed=2 -- \
     bare arms=pool baseline=pool -- bare2 arms=pool baseline=pool drift=1.3 seed=2 -- \
     broken seed=7 fail=trees/pool/-/t1/core drop=lists/pool/-/t1/core add=more/pool/-/t1/core -- \
@@ -75,6 +76,13 @@ expect_told churn/pool time_ns ratio_low None
 heapmark compare few few
 expect_exit 0
 expect_out "few rounds" "the same run"
+
+# Instructions are judged from one round on, by value.
+compare 3 count count2
+expect_told churn/pool instructions_per_op verdict slower
+expect_told churn/pool instructions_per_op basis value
+compare 4 count count2 --margin 5% --strict
+expect_told churn/pool instructions_per_op verdict equivalent
 
 # One allocator alone is compared by its ratio to floor, and without a floor by value, which is said.
 compare 0 alone alone2

@@ -8,7 +8,7 @@ times a round's factor (which all arms of a round share) times small noise of it
   space=F         footprint of pool
   again=F         time of the A/A arm
   spread=F        noise, as a fraction (0.002)
-  rounds=N  seed=N  latency=F
+  rounds=N  seed=N  latency=F  counts=F: of instructions
   fail=CELL       a cell that fails half way; drop=CELL: one that is not there; add=CELL: one more
   machine.KEY=V  run.KEY=V  build.KEY=V   of run.json; V as JSON
   params=TEXT     of the workload churn
@@ -72,6 +72,8 @@ def make(folder, given):
             values = [("time_ns", time, "ns/op", "lower"), ("ops_per_second", 1e9 / time, "op/s", "higher"),
                       ("footprint_bytes", space, "bytes", "lower"),
                       ("live_bytes", 1000 + r, "bytes", "neither")]
+            if "counts" in given:
+                values.append(("instructions_per_op", 99 * number("counts"), "instr/op", "lower"))
             if "latency" in given:
                 values.append(("latency_malloc_p99_ns", 50 * number("latency") * noise(), "ns", "lower"))
             params = given.get("params", "live=100") if workload == "churn" else "-"

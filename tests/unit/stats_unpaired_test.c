@@ -143,6 +143,29 @@ static void test_few_rounds_give_a_ratio_and_no_verdict(void **state) {
     assert_true(isnan(one.low) && isnan(one.test.p));
 }
 
+/* Of 10 % and 12 % more at 1 and 2 rounds, the range is 10 to 12 %. */
+static void test_counts_are_judged_by_their_range_from_one_round_on(void **state) {
+    (void)state;
+    const double base[] = {0};
+    const double more[] = {log(1.10), log(1.12)};
+    struct hm_test *order[2];
+    struct hm_unpaired all[2];
+    for (int i = 0; i < 2; i++)
+        all[i] = (struct hm_unpaired){.base = base,
+                                      .arm = i ? base : more,
+                                      .base_rounds = 1,
+                                      .arm_rounds = i ? 1 : 2,
+                                      .margin = 0.02,
+                                      .noise = NAN,
+                                      .counted = true};
+    hm_unpaired_judge(all, 2, &ten_thousand, order, scratch);
+    assert_int_equal(all[0].verdict, HM_SLOWER);
+    expect_near(all[0].low, 1.10, 1e-12);
+    expect_near(all[0].high, 1.12, 1e-12);
+    assert_true(isnan(all[0].test.p));
+    assert_int_equal(all[1].verdict, HM_EQUIVALENT);
+}
+
 /* ---- error rates ---- */
 
 /* splitmix64 (Vigna) */
@@ -294,6 +317,7 @@ int main(void) {
         cmocka_unit_test(test_each_verdict_is_given),
         cmocka_unit_test(test_noise_hides_a_difference_and_makes_nothing_equivalent),
         cmocka_unit_test(test_few_rounds_give_a_ratio_and_no_verdict),
+        cmocka_unit_test(test_counts_are_judged_by_their_range_from_one_round_on),
         cmocka_unit_test(test_equal_runs_seldom_get_a_verdict),
         cmocka_unit_test(test_a_reference_takes_the_drift_out),
         cmocka_unit_test(test_interval_covers_the_ratio_of_the_medians),
