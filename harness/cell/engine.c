@@ -312,6 +312,7 @@ static void init_worker(struct hm_engine *e, unsigned i, void *shared) {
                              .leave = leave_own_thread};
     if (c->has_collector && hm_pauses_open(&w->pauses))
         hm_tell_failure("oom", "no memory for the record of pauses");
+    w->pauses.silent = c->pass == HM_PASS_INSTRUCTIONS;
 }
 
 static void *map_shared(const struct hm_cell_config *c) {
@@ -432,7 +433,7 @@ static void prepare_unit(struct hm_engine *engine) {
         engine->workers[i].pauses.recording = false;
     do_step(engine, step_prepare);
     for (unsigned i = 0; i < engine->count; i++)
-        engine->workers[i].pauses.recording = true;
+        engine->workers[i].pauses.recording = !engine->workers[i].pauses.silent;
 }
 
 void hm_engine_prepare(struct hm_engine *engine) {

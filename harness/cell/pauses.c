@@ -39,5 +39,5 @@ void hm_pauses_reset(struct hm_pauses *pauses) {
     pauses->count = 0;
     pauses->total_ns = 0;
     pauses->longest_ns = 0;
-    pauses->recording = true;
+    pauses->recording = !pauses->silent;
 }

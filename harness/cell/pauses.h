@@ -22,6 +22,8 @@ struct hm_pauses {
     uint64_t begin_ns; /* of the pause that is going on */
     uint64_t zero_ns;  /* when the timed work would have begun, had it gone on without a break */
     bool recording;
+    /* Records nothing: which of two pauses is longer takes an instruction more or less, which is counted. */
+    bool silent;
     struct hm_gc_events events; /* given to the collector */
 };
 
