@@ -9,11 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-const char *const hm_latency_call_names[HM_LATENCY_CALLS] = {"malloc", "free", "realloc"};
-const char *const hm_latency_size_names[HM_LATENCY_SIZES] = {"small", "medium", "large"};
-const char *const hm_latency_quantile_names[HM_LATENCY_QUANTILES] = {"p50",  "p90",   "p99",
-                                                                     "p999", "p9999", "max"};
-
 static const double shares[HM_LATENCY_QUANTILES - 1] = {0.5, 0.9, 0.99, 0.999, 0.9999};
 
 /* The counter may drift so far from the clock over the pass: the histogram's error is as large. */

@@ -1,11 +1,11 @@
 /* The verdict on the terminal. */
 #include "harness/report/table.h"
 
-#include "harness/cell/latency.h"
 #include "harness/plan/spec.h"
 #include "harness/report/counts.h"
 #include "harness/report/words.h"
 #include "harness/results/csv.h"
+#include "harness/results/latency_names.h"
 #include "harness/results/manifest.h"
 #include "harness/results/metrics.h"
 

@@ -1,7 +1,7 @@
 /* histogram.csv. */
 #include "harness/results/histogram_file.h"
+#include "harness/results/latency_names.h"
 
-#include "harness/cell/latency.h"
 #include "harness/results/csv.h"
 #include "harness/results/samples.h"
 #include "harness/stats/histogram.h"

@@ -1,7 +1,7 @@
 /* The metrics. */
 #include "harness/results/metrics.h"
+#include "harness/results/latency_names.h"
 
-#include "harness/cell/latency.h"
 #include "harness/plan/registry.h"
 
 #include <stdio.h>

@@ -14,7 +14,7 @@ static struct memory_file import_file;
 /* A trace beside nobody's. */
 static const char *out_path(void) {
     static char path[64];
-    snprintf(path, sizeof path, "/dev/shm/heapmark-fuzz-%ld", (long)getpid());
+    snprintf(path, sizeof path, "/dev/shm/fuzz-heapmark-%ld", (long)getpid());
     return path;
 }
 

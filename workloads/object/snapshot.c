@@ -84,8 +84,9 @@ static const struct hm_param params[] = {
     OCTAVE(X, 1 << 11)                                                                             \
     OCTAVE(X, 1 << 12)                                                                             \
     OCTAVE(X, 1 << 13)                                                                             \
-    OCTAVE(X, 1 << 14) OCTAVE(X, 1 << 15) OCTAVE(X, 1 << 16) OCTAVE(X, 1 << 17) OCTAVE(X, 1 << 18) \
-        OCTAVE(X, 1 << 19) X(1 << 20)
+    OCTAVE(X, 1 << 14)                                                                             \
+    OCTAVE(X, 1 << 15)                                                                             \
+    OCTAVE(X, 1 << 16) OCTAVE(X, 1 << 17) OCTAVE(X, 1 << 18) OCTAVE(X, 1 << 19) X(1 << 20)
 
 #define CONTAINER(bytes) {.name = "container", .variable = true, .payload_bytes = (bytes)},
 #define LEAF(bytes)      {.name = "leaf", .payload_bytes = (bytes)},
