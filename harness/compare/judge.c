@@ -473,7 +473,7 @@ size_t hm_compare_count(const struct hm_compare *all, enum hm_verdict verdict) {
 size_t hm_compare_tested(const struct hm_compare *all) {
     size_t count = 0;
     for (size_t i = 0; i < all->count; i++)
-        count += isfinite(all->judged[i].test.p);
+        count += isfinite(all->judged[i].test.p) != 0;
     return count;
 }
 
