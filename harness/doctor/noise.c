@@ -117,7 +117,7 @@ static int measure(struct trial *t, struct hm_error *error) {
     int bad = hm_samples_open(&t->session.samples, &t->folder, "doctor", t->plan, error);
     if (bad)
         return bad;
-    hm_progress_begin(&t->progress, 2u * (1u + ROUNDS));
+    hm_progress_begin(&t->progress, (size_t)2 * (1 + ROUNDS));
     t->progress.quiet = true;
     bad = hm_session_calibrate(&t->session, error);
     if (!bad)
