@@ -1,6 +1,8 @@
 /* Counts: what is judged without a test, the processor's events, and what is not counted.
  *
- * labels: threads */
+ * The memory of sanitizers has faults of its own.
+ *
+ * labels: plain */
 #include "harness/cell/counters.h"
 #include "harness/plan/plan.h"
 #include "harness/plan/skip.h"
