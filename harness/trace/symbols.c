@@ -158,13 +158,25 @@ static const char *symbol_name(Dwfl_Module *module, GElf_Addr address) {
     return name && offset < symbol.st_size ? name : NULL;
 }
 
-static void find_line(struct hm_symbols *s, Dwfl_Module *module, GElf_Addr address,
+/* The compilation unit of an address. libdw finds it by a table that clang does not write; then every
+ * unit is asked. */
+static Dwarf_Die *unit_at(Dwfl_Module *module, GElf_Addr address, Dwarf_Addr *bias) {
+    Dwarf_Die *unit = dwfl_module_addrdie(module, address, bias);
+    if (unit)
+        return unit;
+    while ((unit = dwfl_module_nextcu(module, unit, bias)))
+        if (dwarf_haspc(unit, address - *bias) > 0)
+            return unit;
+    return NULL;
+}
+
+static void find_line(struct hm_symbols *s, Dwarf_Die *unit, Dwarf_Addr address,
                       struct hm_symbol *out) {
-    Dwfl_Line *line = dwfl_module_getsrc(module, address);
-    const char *file = line ? dwfl_lineinfo(line, NULL, &out->line, NULL, NULL, NULL) : NULL;
-    out->file = keep(s, file);
-    if (!file)
+    Dwarf_Line *line = unit ? dwarf_getsrc_die(unit, address) : NULL;
+    const char *file = line ? dwarf_linesrc(line, NULL, NULL) : NULL;
+    if (!file || dwarf_lineno(line, &out->line))
         out->line = 0;
+    out->file = keep(s, file);
 }
 
 /* Where an inlined function is called from. */
@@ -201,14 +213,12 @@ static size_t walk_scopes(struct hm_symbols *s, Dwarf_Die *scopes, int count, Dw
 }
 
 /* @return how many functions DWARF knows at an address; the first one's line is known already */
-static size_t find_scopes(struct hm_symbols *s, Dwfl_Module *module, GElf_Addr address,
+static size_t find_scopes(struct hm_symbols *s, Dwarf_Die *unit, Dwarf_Addr address,
                           struct hm_symbol *out) {
-    Dwarf_Addr bias;
-    Dwarf_Die *unit = dwfl_module_addrdie(module, address, &bias);
     Dwarf_Die *inner = NULL;
     Dwarf_Die *scopes = NULL;
     size_t found = 0;
-    if (unit && dwarf_getscopes(unit, address - bias, &inner) > 0) {
+    if (unit && dwarf_getscopes(unit, address, &inner) > 0) {
         int count = dwarf_getscopes_die(&inner[0], &scopes);
         found = count > 0 ? walk_scopes(s, scopes, count, unit, out) : 0;
     }
@@ -272,9 +282,11 @@ static uint64_t find_entry(struct module *m, uint64_t address) {
 static size_t look_up(struct hm_symbols *s, struct module *m, uint64_t offset,
                       struct hm_symbol out[INLINED_MAX]) {
     GElf_Addr bias = 0;
+    Dwarf_Addr unit_bias = 0;
     dwfl_module_getelf(m->module, &bias);
-    find_line(s, m->module, offset + bias, &out[0]);
-    size_t found = find_scopes(s, m->module, offset + bias, out);
+    Dwarf_Die *unit = unit_at(m->module, offset + bias, &unit_bias);
+    find_line(s, unit, offset + bias - unit_bias, &out[0]);
+    size_t found = find_scopes(s, unit, offset + bias - unit_bias, out);
     if (found)
         return found;
     const char *name = symbol_name(m->module, offset + bias);
