@@ -39,7 +39,14 @@ heapmark --version
 expect_exit 0
 expect_out '^heapmark [0-9]+\.[0-9]+'
 
-for subcommand in "" run exec compare list plot sim verify census trace "trace info" "trace dump" "trace import"; do
+# The names that heapmark itself, or `heapmark trace`, lists.
+names() {
+    "$hm" ${1:+"$1"} --help | awk -v before="${1:+$1 }" '/^  [a-z]/ { print before $1 }'
+}
+
+mapfile -t subcommands < <(names && names trace)
+[[ " ${subcommands[*]} " == *" run "*" trace flame "* ]] || fail "no names in the help"
+for subcommand in "" "${subcommands[@]}"; do
     # shellcheck disable=SC2086
     heapmark $subcommand --help
     expect_exit 0
