@@ -7,6 +7,10 @@ array foot_low[rows]
 array foot_high[rows]
 low(r) = is_number(stat_low[r]) ? stat_low[r] : stat_median[r]
 high(r) = is_number(stat_high[r]) ? stat_high[r] : stat_median[r]
+array replayed[rows]
+metric = 'peak_live_bytes'
+eval read_stats
+do for [r = 1:rows] { replayed[r] = is_number(stat_median[r]) }
 metric = 'live_bytes'
 eval read_stats
 do for [r = 1:rows] { live[r] = stat_median[r] }
@@ -17,7 +21,8 @@ metric = 'time_ns'
 eval read_stats
 
 mib = 1048576.0
-is_replay(p) = panel_workload[p][1:5] eq 'trace'
+# By its name, or by what only a replay by one thread knows: a job file gives it another name.
+is_replay(p) = panel_workload[p][1:5] eq 'trace' || (sum [r = panel_first[p]:panel_last[p]] (replayed[r])) > 0
 shown(r) = row_kind[r] != FLOOR && is_number(stat_median[r]) && is_number(foot[r])
 array drawn_panel[panels]
 drawn = 0
