@@ -69,7 +69,7 @@ set_times = "if (log_of(p)) { \
         do for [d = 0:12] { do for [step in steps] { set ytics add (sprintf('%.0f', step * 10.0**d) step * 10.0**d) } } \
     } else { set yrange [0:1.12 * most_ns[p]] }"
 
-headline = 'Time for one call of a recorded program, and memory (lower left is better)'
+headline = 'A recorded program: time for one call, and memory (lower left is better)'
 
 # As text: a line for each allocator.
 if (text) {
