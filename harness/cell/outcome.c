@@ -43,17 +43,21 @@ static void *grow(void *array, size_t count, size_t bytes) {
     return full ? realloc(array, (count ? 2 * count : 1) * bytes) : array;
 }
 
+static int keep_value(struct hm_outcome *o, const struct hm_measured *value) {
+    struct hm_measured *grown = grow(o->values, o->value_count, sizeof *grown);
+    if (!grown)
+        return ENOMEM;
+    o->values = grown;
+    o->values[o->value_count++] = *value;
+    return 0;
+}
+
 static int take_value(struct hm_outcome *o, const char *line) {
     struct hm_measured v;
     if (sscanf(line, "%31s %d %lf", v.metric, &v.thread, &v.value) != 3 || !is_name(v.metric) ||
         !isfinite(v.value))
         return EINVAL;
-    struct hm_measured *grown = grow(o->values, o->value_count, sizeof *grown);
-    if (!grown)
-        return ENOMEM;
-    o->values = grown;
-    o->values[o->value_count++] = v;
-    return 0;
+    return keep_value(o, &v);
 }
 
 /* What the process looked for and this machine does not tell. */
@@ -61,12 +65,7 @@ static int take_unknown(struct hm_outcome *o, const char *line) {
     struct hm_measured v = {.thread = -1, .value = NAN};
     if (sscanf(line, "%31s", v.metric) != 1 || !is_name(v.metric))
         return EINVAL;
-    struct hm_measured *grown = grow(o->values, o->value_count, sizeof *grown);
-    if (!grown)
-        return ENOMEM;
-    o->values = grown;
-    o->values[o->value_count++] = v;
-    return 0;
+    return keep_value(o, &v);
 }
 
 static int take_point(struct hm_outcome *o, const char *line) {

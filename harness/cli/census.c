@@ -2,6 +2,7 @@
 #include "harness/census/show.h"
 #include "harness/cli/command.h"
 #include "harness/cli/data.h"
+#include "harness/cli/refuse.h"
 #include "harness/cli/verify_numbers.h"
 #include "harness/machine/facts.h"
 #include "harness/report/plot.h"
@@ -67,19 +68,6 @@ static const struct option options[] = {
 
 /* ---- Options ---- */
 
-static int bad_option(const char *word, struct hm_error *error) {
-    const char *names[sizeof options / sizeof *options];
-    size_t count = 0;
-    for (; options[count].name; count++)
-        names[count] = options[count].name;
-    const char *near = strncmp(word, "--", 2) == 0 ? hm_nearest(word + 2, names, count) : NULL;
-    if ((strlen(word) == 2 && strchr("wcto", word[1])) || (near && strcmp(near, word + 2) == 0))
-        return hm_fail(error, EINVAL, "option '%s' needs a value", word);
-    if (near)
-        return hm_fail(error, EINVAL, "unknown option '%s'; did you mean '--%s'?", word, near);
-    return hm_fail(error, EINVAL, "unknown option '%s'; see 'heapmark census --help'", word);
-}
-
 static int take_threads(struct census *c, const char *value, struct hm_error *error) {
     int64_t number;
     if (hm_number_parse(value, 1000, &number) || number < 1 || number > THREADS_MAX)
@@ -120,7 +108,7 @@ static int take_option(struct census *c, int option, const char *word, struct hm
         c->no_plots = true;
         return 0;
     default:
-        return bad_option(word, error);
+        return hm_refuse_option("census", "wcto", options, word, error);
     }
 }
 

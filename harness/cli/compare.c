@@ -1,8 +1,8 @@
 /* heapmark compare: what has changed from one run to another one. */
 #include "harness/cli/command.h"
+#include "harness/cli/refuse.h"
 #include "harness/compare/fit.h"
 #include "harness/compare/show.h"
-#include "harness/plan/registry.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -82,19 +82,6 @@ static int take_format(struct options *o, const char *value, struct hm_error *er
     return hm_fail(error, EINVAL, "--format=%s: must be table, markdown, json or junit", value);
 }
 
-static int bad_option(const char *word, struct hm_error *error) {
-    const char *names[sizeof long_options / sizeof *long_options];
-    size_t count = 0;
-    for (; long_options[count].name; count++)
-        names[count] = long_options[count].name;
-    const char *near = strncmp(word, "--", 2) == 0 ? hm_nearest(word + 2, names, count) : NULL;
-    if (near && strcmp(near, word + 2) == 0)
-        return hm_fail(error, EINVAL, "option '%s' needs a value", word);
-    if (near)
-        return hm_fail(error, EINVAL, "unknown option '%s'; did you mean '--%s'?", word, near);
-    return hm_fail(error, EINVAL, "unknown option '%s'; see 'heapmark compare --help'", word);
-}
-
 static int take_option(struct options *o, int option, const char *word, struct hm_error *error) {
     switch (option) {
     case 'm':
@@ -113,7 +100,7 @@ static int take_option(struct options *o, int option, const char *word, struct h
         o->force = true;
         return 0;
     default:
-        return bad_option(word, error);
+        return hm_refuse_option("compare", "", long_options, word, error);
     }
 }
 

@@ -1,9 +1,9 @@
 /* heapmark record: a program's heap calls, and those of its children, as traces. */
 #include "harness/cli/command.h"
 #include "harness/cli/data.h"
+#include "harness/cli/refuse.h"
 #include "harness/machine/executable.h"
 #include "harness/machine/preload.h"
-#include "harness/plan/registry.h"
 #include "harness/trace/convert.h"
 #include "harness/trace/record_objects.h"
 #include "harness/trace/recording.h"
@@ -73,19 +73,6 @@ static const struct option options[] = {
 
 /* ---- Options ---- */
 
-static int bad_option(const char *word, struct hm_error *error) {
-    const char *names[sizeof options / sizeof *options];
-    size_t count = 0;
-    for (; options[count].name; count++)
-        names[count] = options[count].name;
-    const char *near = strncmp(word, "--", 2) == 0 ? hm_nearest(word + 2, names, count) : NULL;
-    if (strcmp(word, "-o") == 0 || (near && strcmp(near, word + 2) == 0))
-        return hm_fail(error, EINVAL, "option '%s' needs a value", word);
-    if (near)
-        return hm_fail(error, EINVAL, "unknown option '%s'; did you mean '--%s'?", word, near);
-    return hm_fail(error, EINVAL, "unknown option '%s'; see 'heapmark record --help'", word);
-}
-
 static int take_frames(struct record *r, const char *value, struct hm_error *error) {
     char *end;
     r->how.frames = FRAMES_DEFAULT;
@@ -126,7 +113,7 @@ static int take_option(struct record *r, int option, const char *word, struct hm
         r->quiet = true;
         return 0;
     default:
-        return bad_option(word, error);
+        return hm_refuse_option("record", "o", options, word, error);
     }
 }
 

@@ -1,6 +1,7 @@
 /* heapmark verify: whether allocators keep what every allocator has to keep. */
 #include "harness/cli/command.h"
 #include "harness/cli/data.h"
+#include "harness/cli/refuse.h"
 #include "harness/cli/verify_collectors.h"
 #include "harness/cli/verify_numbers.h"
 #include "harness/verify/child.h"
@@ -64,19 +65,6 @@ static const struct option options[] = {
     {"property", required_argument, NULL, 'p'}, {"format", required_argument, NULL, 'f'},
     {"timeout", required_argument, NULL, 't'},  {NULL, 0, NULL, 0}};
 
-static int bad_option(const char *word, struct hm_error *error) {
-    const char *names[sizeof options / sizeof *options];
-    size_t count = 0;
-    for (; options[count].name; count++)
-        names[count] = options[count].name;
-    const char *near = strncmp(word, "--", 2) == 0 ? hm_nearest(word + 2, names, count) : NULL;
-    if (strcmp(word, "-a") == 0 || (near && strcmp(near, word + 2) == 0))
-        return hm_fail(error, EINVAL, "option '%s' needs a value", word);
-    if (near)
-        return hm_fail(error, EINVAL, "unknown option '%s'; did you mean '--%s'?", word, near);
-    return hm_fail(error, EINVAL, "unknown option '%s'; see 'heapmark verify --help'", word);
-}
-
 static int take_option(struct verify *v, int option, const char *word, struct hm_error *error) {
     switch (option) {
     case 'a':
@@ -97,7 +85,7 @@ static int take_option(struct verify *v, int option, const char *word, struct hm
         v->as_json = strcmp(optarg, "json") == 0;
         return 0;
     default:
-        return bad_option(word, error);
+        return hm_refuse_option("verify", "a", options, word, error);
     }
 }
 

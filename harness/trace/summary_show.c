@@ -1,6 +1,7 @@
 /* The summary of a trace as a table and as JSON. */
 #include "harness/trace/summary.h"
 
+#include "harness/census/show.h"
 #include "harness/trace/text.h"
 
 #include <inttypes.h>
@@ -230,29 +231,16 @@ static void put_histograms(FILE *out, const struct hm_summary *s) {
     }
 }
 
-static uint64_t quantile(const struct hm_census_histogram *h, double part) {
-    uint64_t all = 0;
-    uint64_t below = 0;
-    for (unsigned i = 0; i < HM_CENSUS_BUCKETS; i++)
-        all += h->blocks[i];
-    for (unsigned i = 0; all && i < HM_CENSUS_BUCKETS; i++) {
-        below += h->blocks[i];
-        if ((double)below >= part * (double)all)
-            return hm_census_low(i);
-    }
-    return UINT64_MAX;
-}
-
 static const double parts[] = {0.1, 0.5, 0.9, 0.99};
 
 static void put_quantiles(FILE *out, const char *name, const struct hm_census_histogram *h,
                           unsigned kilo) {
-    if (quantile(h, 1) == UINT64_MAX)
+    if (hm_census_quantile(h, 1) == UINT64_MAX)
         return;
     fprintf(out, "%-28s", name);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         char text[HM_TRACE_SHORT];
-        uint64_t value = quantile(h, parts[i]);
+        uint64_t value = hm_census_quantile(h, parts[i]);
         fprintf(out, "%12s",
                 kilo ? hm_trace_short_text(value, kilo, text) : hm_trace_time_text(value, text));
     }
