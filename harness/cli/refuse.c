@@ -14,7 +14,7 @@ int hm_refuse_option(const char *command, const char *letters, const struct opti
                      const char *word, struct hm_error *error) {
     const char *names[OPTIONS_MAX];
     size_t count = 0;
-    for (; options[count].name && count < OPTIONS_MAX; count++)
+    for (; count < OPTIONS_MAX && options[count].name; count++)
         names[count] = options[count].name;
     const char *near = strncmp(word, "--", 2) == 0 ? hm_nearest(word + 2, names, count) : NULL;
     if ((strlen(word) == 2 && strchr(letters, word[1])) || (near && strcmp(near, word + 2) == 0))
