@@ -32,6 +32,10 @@ void hm_session_free(struct hm_session *session);
 /** Mark what samples.csv holds already, for --resume. */
 int hm_session_recall(struct hm_session *session, struct hm_error *error);
 
+/** Whether that is measured already. */
+bool *hm_session_done(const struct hm_session *session, enum hm_pass pass, size_t cell,
+                      unsigned round);
+
 /** Choose the units of every group that has none yet. @return 0, EINTR when interrupted, or an
  * errno with a line */
 int hm_session_calibrate(struct hm_session *session, struct hm_error *error);
