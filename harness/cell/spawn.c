@@ -17,27 +17,9 @@
 #include <unistd.h>
 
 enum {
-    LINE_MAX_BYTES = 4096,
     ENV_PAD_MAX = 4096, /* the environment's size moves the stack: a fresh one each time */
     WORDS_MAX = 48,
     VALGRIND_TIMES = 10, /* a process under valgrind may take so much longer */
-};
-
-/* One descriptor that is read line by line; a longer line is cut. */
-struct stream {
-    int fd; /* -1 when closed */
-    char line[LINE_MAX_BYTES];
-    size_t used;
-};
-
-struct child {
-    pid_t pid;
-    struct stream report; /* HM_CELL_FD */
-    struct stream output; /* stdout and stderr together: only the last line is kept */
-    char last[256];
-    char nonce[33];
-    bool ended;     /* the nonce came */
-    bool malformed; /* a report was not understood */
 };
 
 static double now_s(void) {
@@ -188,13 +170,17 @@ static void make_nonce(uint64_t salt, char *nonce, size_t size) {
     snprintf(nonce, size, "%016" PRIx64 "%08lx", salt, (unsigned long)t.tv_nsec);
 }
 
-static int start(const struct hm_spawn *s, struct child *c) {
+static double timeout_of(const struct hm_spawn *s) {
+    return s->plan->timeout_s * (s->pass == HM_PASS_INSTRUCTIONS ? VALGRIND_TIMES : 1);
+}
+
+static int start(const struct hm_spawn *s, struct hm_process *p) {
     int report[2];
     int output[2];
     struct words argv = {.count = 0};
     struct words env = {.count = 0};
-    make_nonce(s->salt, c->nonce, sizeof c->nonce);
-    build_argv(s, c->nonce, &argv);
+    make_nonce(s->salt, p->nonce, sizeof p->nonce);
+    build_argv(s, p->nonce, &argv);
     build_env(s, &env);
     if (pipe2(report, O_CLOEXEC))
         return errno;
@@ -204,40 +190,40 @@ static int start(const struct hm_spawn *s, struct child *c) {
         close(report[1]);
         return bad;
     }
-    c->pid = fork();
-    if (c->pid == 0)
+    p->pid = fork();
+    if (p->pid == 0)
         become_cell(s, report[1], output[1], &argv, &env);
-    int bad = c->pid < 0 ? errno : 0;
+    int bad = p->pid < 0 ? errno : 0;
     close(report[1]);
     close(output[1]);
-    c->report.fd = report[0];
-    c->output.fd = output[0];
+    p->report.fd = report[0];
+    p->output.fd = output[0];
     if (bad) {
         close(report[0]);
         close(output[0]);
     } else {
-        setpgid(c->pid, c->pid); /* either side may be first */
+        setpgid(p->pid, p->pid); /* either side may be first */
     }
     return bad;
 }
 
-static void take_line(struct child *c, struct stream *stream, struct hm_outcome *out) {
+static void take_line(struct hm_process *p, struct hm_stream *stream) {
     stream->line[stream->used] = '\0';
     stream->used = 0;
-    if (stream == &c->output)
-        snprintf(c->last, sizeof c->last, "%.*s", (int)sizeof c->last - 1, stream->line);
-    else if (hm_outcome_take(out, stream->line, c->nonce, &c->ended))
-        c->malformed = true;
+    if (stream == &p->output)
+        snprintf(p->last, sizeof p->last, "%.*s", (int)sizeof p->last - 1, stream->line);
+    else if (hm_outcome_take(p->outcome, stream->line, p->nonce, &p->ended))
+        p->malformed = true;
 }
 
-static void drain(struct child *c, struct stream *stream, struct hm_outcome *out) {
+static void drain(struct hm_process *p, struct hm_stream *stream) {
     char bytes[1 << 14];
     ssize_t got = read(stream->fd, bytes, sizeof bytes);
     if (got < 0 && errno == EINTR)
         return;
     for (ssize_t i = 0; i < got; i++) {
         if (bytes[i] == '\n')
-            take_line(c, stream, out);
+            take_line(p, stream);
         else if (stream->used < sizeof stream->line - 1)
             stream->line[stream->used++] = bytes[i];
     }
@@ -254,31 +240,30 @@ static bool has_ended(pid_t pid) {
 }
 
 /* Read both streams once, waiting at most `ms`. @return false when nothing came */
-static bool listen_once(struct child *c, int ms, struct hm_outcome *out) {
-    struct pollfd fds[2] = {{c->report.fd, POLLIN, 0}, {c->output.fd, POLLIN, 0}};
+static bool listen_once(struct hm_process *p, int ms) {
+    struct pollfd fds[2] = {{p->report.fd, POLLIN, 0}, {p->output.fd, POLLIN, 0}};
     if (poll(fds, 2, ms) <= 0)
         return false;
     if (fds[0].revents)
-        drain(c, &c->report, out);
+        drain(p, &p->report);
     if (fds[1].revents)
-        drain(c, &c->output, out);
+        drain(p, &p->output);
     return true;
 }
 
 /* Read until the process has ended; then what is still in the pipes. What it left behind may keep
  * them open, so their end is not waited for. @return false when the time is over */
-static bool listen_to(struct child *c, double deadline, const volatile sig_atomic_t *interrupted,
-                      struct hm_outcome *out) {
-    while (!has_ended(c->pid)) {
+static bool listen_until(struct hm_process *p, double deadline) {
+    while (!has_ended(p->pid)) {
         double left = deadline - now_s();
-        if (left <= 0 || *interrupted)
+        if (left <= 0 || *p->spawn->interrupted)
             return false;
         int ms = left > 0.05 ? 50 : (int)(left * 1000) + 1;
-        if (c->report.fd < 0)
+        if (p->report.fd < 0)
             ms = 1; /* the report is complete: the process is about to go */
-        listen_once(c, ms, out);
+        listen_once(p, ms);
     }
-    while ((c->report.fd >= 0 || c->output.fd >= 0) && listen_once(c, 0, out) && now_s() < deadline)
+    while ((p->report.fd >= 0 || p->output.fd >= 0) && listen_once(p, 0) && now_s() < deadline)
         ;
     return true;
 }
@@ -292,46 +277,60 @@ static void say(struct hm_outcome *out, enum hm_status status, const char *forma
 }
 
 /* What the process reported stands, unless how it ended says otherwise. */
-static void judge(const struct child *c, int status, struct hm_outcome *out) {
-    const char *last = c->last[0] ? c->last : "it said nothing";
+static void judge(const struct hm_process *p, int status) {
+    const char *last = p->last[0] ? p->last : "it said nothing";
+    struct hm_outcome *out = p->outcome;
     if (out->status != HM_STATUS_OK)
         return;
     if (WIFSIGNALED(status))
         say(out, HM_STATUS_SIGNAL, "killed by %s (%s)", strsignal(WTERMSIG(status)), last);
     else if (WEXITSTATUS(status))
         say(out, HM_STATUS_EXIT, "exit status %d (%s)", WEXITSTATUS(status), last);
-    else if (!c->ended)
+    else if (!p->ended)
         say(out, HM_STATUS_INVALID, "it ended early, with exit status 0 (%s)", last);
-    else if (c->malformed)
+    else if (p->malformed)
         say(out, HM_STATUS_INVALID, "it reported what is not understood");
 }
 
-static double timeout_of(const struct hm_spawn *s) {
-    return s->plan->timeout_s * (s->pass == HM_PASS_INSTRUCTIONS ? VALGRIND_TIMES : 1);
+int hm_process_start(struct hm_process *process, const struct hm_spawn *spawn,
+                     struct hm_outcome *outcome) {
+    *outcome = (struct hm_outcome){.status = HM_STATUS_OK};
+    *process = (struct hm_process){.spawn = spawn, .outcome = outcome};
+    double begin = now_s();
+    int bad = start(spawn, process);
+    process->seconds = now_s() - begin;
+    return bad;
+}
+
+void hm_process_listen(struct hm_process *process) {
+    double begin = now_s();
+    process->in_time = listen_until(process, begin + timeout_of(process->spawn) - process->seconds);
+    process->seconds += now_s() - begin;
+}
+
+void hm_process_end(struct hm_process *process) {
+    int status = 0;
+    kill(-process->pid, SIGKILL); /* with all that it may have left behind */
+    waitpid(process->pid, &status, 0);
+    if (*process->spawn->interrupted)
+        say(process->outcome, HM_STATUS_INTERRUPTED, "the run was interrupted");
+    else if (!process->in_time)
+        say(process->outcome, HM_STATUS_TIMEOUT, "not done after %g s", timeout_of(process->spawn));
+    else
+        judge(process, status);
+    if (process->report.fd >= 0)
+        close(process->report.fd);
+    if (process->output.fd >= 0)
+        close(process->output.fd);
+    process->outcome->seconds = process->seconds;
 }
 
 int hm_spawn_cell(const struct hm_spawn *spawn, struct hm_outcome *out) {
-    struct child child = {.ended = false};
-    *out = (struct hm_outcome){.status = HM_STATUS_OK};
-    double begin = now_s();
-    double deadline = begin + timeout_of(spawn);
-    int bad = start(spawn, &child);
+    struct hm_process process;
+    int bad = hm_process_start(&process, spawn, out);
     if (bad)
         return bad;
-    int status = 0;
-    bool in_time = listen_to(&child, deadline, spawn->interrupted, out);
-    kill(-child.pid, SIGKILL); /* with all that it may have left behind */
-    waitpid(child.pid, &status, 0);
-    if (*spawn->interrupted)
-        say(out, HM_STATUS_INTERRUPTED, "the run was interrupted");
-    else if (!in_time)
-        say(out, HM_STATUS_TIMEOUT, "not done after %g s", timeout_of(spawn));
-    else
-        judge(&child, status, out);
-    if (child.report.fd >= 0)
-        close(child.report.fd);
-    if (child.output.fd >= 0)
-        close(child.output.fd);
-    out->seconds = now_s() - begin;
+    hm_process_listen(&process);
+    hm_process_end(&process);
     return 0;
 }

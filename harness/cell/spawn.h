@@ -37,7 +37,7 @@ struct hm_outcome {
     uint64_t checksum;
     uint64_t output_hash; /* of a program's standard output; 0: none */
     uint64_t ops;
-    double seconds; /* the process's whole life */
+    double seconds; /* that the process took, from its start to its end */
     struct hm_measured *values;
     size_t value_count;
     struct hm_point *points;
@@ -63,7 +63,42 @@ struct hm_spawn {
     const volatile sig_atomic_t *interrupted;
 };
 
-/** Run the process in a group of its own, until it ends or the plan's timeout passes; nothing of
+enum {
+    HM_STREAM_LINE = 4096,
+};
+
+/** One descriptor that is read line by line; a longer line is cut. */
+struct hm_stream {
+    int fd; /* -1 when closed */
+    char line[HM_STREAM_LINE];
+    size_t used;
+};
+
+/** A process that was started. */
+struct hm_process {
+    const struct hm_spawn *spawn;
+    struct hm_outcome *outcome;
+    pid_t pid;
+    struct hm_stream report; /* HM_CELL_FD */
+    struct hm_stream output; /* stdout and stderr together: only the last line is kept */
+    char last[256];
+    char nonce[33];
+    bool ended;     /* the nonce came */
+    bool malformed; /* a report was not understood */
+    bool in_time;   /* it did not take longer than it may */
+    double seconds; /* that it was waited for */
+};
+
+/** Start a process in a group of its own. Main thread. @param spawn,outcome borrowed until its end
+ *  @return 0, or the errno with which the parent could not go on */
+int hm_process_start(struct hm_process *process, const struct hm_spawn *spawn,
+                     struct hm_outcome *outcome);
+/** Take what it reports until it has ended or its time is over. */
+void hm_process_listen(struct hm_process *process);
+/** End it, with all of its group that is left, and fill in its outcome. */
+void hm_process_end(struct hm_process *process);
+
+/** All three: run the process in a group of its own, until it ends or the plan's timeout passes; nothing of
  * the group is left behind. Main thread. @return 0 with *out filled (hm_outcome_free it), whatever
  * the status; or an errno when the parent itself could not go on. */
 int hm_spawn_cell(const struct hm_spawn *spawn, struct hm_outcome *out);
