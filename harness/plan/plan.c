@@ -65,7 +65,7 @@ static bool has_arm(const struct hm_lists *l, const char *label) {
     return false;
 }
 
-/* The controls of a group: the A/A arm, and one floor row for each shape. */
+/* The controls of a group: the A/A arm, and one floor row for each shape, unless they are not wanted. */
 static int add_controls(struct hm_builder *b, struct hm_group *group, const struct hm_lists *l,
                         struct hm_collector_arm *collector) {
     static const char *const floors[] = {"floor", "floor:shape=heap"};
@@ -74,7 +74,7 @@ static int add_controls(struct hm_builder *b, struct hm_group *group, const stru
     if (!bad)
         bad = hm_build_cell(b, group, arm, collector, group->first);
     for (size_t i = 0; !bad && i < sizeof floors / sizeof *floors; i++) {
-        if (has_arm(l, floors[i]))
+        if (b->request->no_floor || has_arm(l, floors[i]))
             continue;
         bad = hm_build_arm(b, floors[i], &arm);
         if (!bad)

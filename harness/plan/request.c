@@ -127,12 +127,21 @@ static int set_word(char **field, const char *key, const char *value, const char
     return hm_fail(error, EINVAL, "%s=%s: must be one of %s", key, value, known);
 }
 
+static int set_answer(bool *field, const char *key, const char *value, struct hm_error *error) {
+    static const char *const answers[] = {"yes", "no", NULL};
+    char *answer = NULL;
+    int bad = set_word(&answer, key, value, answers, error);
+    if (!bad)
+        *field = strcmp(answer, "yes") == 0;
+    free(answer);
+    return bad;
+}
+
 int hm_request_set(struct hm_request *request, const char *key, const char *value,
                    struct hm_error *error) {
     static const char *const modes[] = {"quick", "default", "rigorous", NULL};
     static const char *const pins[] = {"core", "smt", "spread", "none", NULL};
     static const char *const threadings[] = {"isolated", "gil", "free", NULL};
-    static const char *const answers[] = {"yes", "no", NULL};
     if (strcmp(key, "rounds") == 0)
         return set_rounds(request, value, error);
     if (strcmp(key, "seed") == 0)
@@ -153,11 +162,12 @@ int hm_request_set(struct hm_request *request, const char *key, const char *valu
         return replace(&request->margin, value);
     if (strcmp(key, "baseline") == 0)
         return replace(&request->baseline, value);
-    if (strcmp(key, "optional") == 0) {
-        char *answer = NULL;
-        int bad = set_word(&answer, key, value, answers, error);
-        request->optional = answer && strcmp(answer, "yes") == 0;
-        free(answer);
+    if (strcmp(key, "optional") == 0)
+        return set_answer(&request->optional, key, value, error);
+    if (strcmp(key, "floor") == 0) {
+        bool wanted = true;
+        int bad = set_answer(&wanted, key, value, error);
+        request->no_floor = !wanted;
         return bad;
     }
     return ENOENT;

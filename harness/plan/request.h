@@ -55,6 +55,7 @@ struct hm_request {
     const struct hm_programs
         *programs; /* in the place of the workloads of all matrices; borrowed */
     bool optional; /* parts that are missing on this machine are skipped, not refused */
+    bool no_floor; /* without the rows that tell what the harness itself costs */
 };
 
 /** Start an empty request. Free it with hm_request_free, whatever else failed. */
@@ -62,7 +63,7 @@ void hm_request_init(struct hm_request *request);
 void hm_request_free(struct hm_request *request);
 
 /** Set one of the run's keys (rounds, mode, pin, metrics, margin, baseline, seed, timeout, rate,
- * optional) or of a matrix (allocators, collectors, workloads, threads).
+ * optional, floor) or of a matrix (allocators, collectors, workloads, threads).
  *  @return 0, ENOENT for an unknown key, or EINVAL; the line says what is wrong */
 int hm_request_set(struct hm_request *request, const char *key, const char *value,
                    struct hm_error *error);

@@ -27,6 +27,11 @@ refused 2 "rounds" "1 to" <<'INI'
 rounds = 0
 INI
 
+refused 2 "floor=maybe" "yes, no" <<'INI'
+[run]
+floor = maybe
+INI
+
 refused 1 "unknown section|neither" <<'INI'
 [rum
 rounds = 3
@@ -55,3 +60,10 @@ INI
 heapmark run job.ini --dry-run
 expect_exit 0
 expect_out "floor" "system" "churn"
+
+# Without what the harness costs: the cells that are asked for, and the A/A arm.
+sed -e 's/floor, //' -e '$a floor = no' job.ini >bare.ini
+heapmark run bare.ini --dry-run
+expect_exit 0
+[[ $(grep -c "^ *churn/" "$out") -eq 2 ]] || fail "there are other cells"
+expect "there is a floor" bash -c "! grep -q /floor '$out'"

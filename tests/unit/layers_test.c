@@ -30,8 +30,9 @@ static void call_everything(const struct hm_memory *m) {
 
 static void layers_that_only_look_on_pass_every_call_through_once(void **state) {
     static const char *const layers[] = {
-        "locked", "locked:lock=spin", "locked:lock=ticket", "locked:lock=gil", "handicap:ns=10",
-        "faulty", "traced",           "traced:frames=8"};
+        "locked",          "locked:lock=spin", "locked:lock=ticket",
+        "locked:lock=gil", "handicap:ns=10",   "handicap:ns=0:every=7",
+        "faulty",          "traced",           "traced:frames=8"};
     (void)state;
     for (int shape = HM_SHAPE_LIBC; shape <= HM_SHAPE_HEAP; shape++) {
         const struct hm_memory direct = counted_memory(shape);
@@ -191,6 +192,56 @@ static void a_handicap_takes_at_least_about_its_time(void **state) {
     layer_close(&layer);
 }
 
+/* Which of these calls waited: one bit for each, the first one lowest. */
+static unsigned waits_of(const char *text, unsigned calls) {
+    struct layer layer;
+    unsigned waited = 0;
+    layer_open(&layer, text, 1, &inner);
+    for (unsigned i = 0; i < calls; i++) {
+        uint64_t before = hm_handicap_waits(layer.memory.heap);
+        hm_free(&layer.memory, NULL);
+        waited |= (unsigned)(hm_handicap_waits(layer.memory.heap) - before) << i;
+    }
+    layer_close(&layer);
+    return waited;
+}
+
+static void a_handicap_of_every_third_call_is_of_those_only(void **state) {
+    (void)state;
+    assert_int_equal(waits_of("handicap:turns=5:every=3", 10), 0x249);
+    assert_int_equal(waits_of("handicap:ns=0:every=3", 10), 0x249);
+    assert_int_equal(waits_of("handicap:ns=0:every=100", 10), 1);
+}
+
+static void a_handicap_in_turns_is_not_measured(void **state) {
+    (void)state;
+    assert_int_equal(turns_of("handicap:turns=777"), 777);
+    assert_int_equal(turns_of("handicap:turns=777:ns=10K:every=9"), 777);
+    assert_int_equal(turns_of("handicap:turns=0:ns=0"), 0);
+}
+
+static void *five_frees(void *arg) {
+    const struct hm_memory *memory = arg;
+    for (int i = 0; i < 5; i++)
+        hm_free(memory, NULL);
+    return (void *)(uintptr_t)hm_handicap_waits(memory->heap); // NOLINT(performance-no-int-to-ptr)
+}
+
+static void every_thread_counts_for_itself(void **state) {
+    struct layer layer;
+    pthread_t thread;
+    (void)state;
+    layer_open(&layer, "handicap:turns=1:every=4", 2, &inner);
+    for (int i = 0; i < 3; i++)
+        hm_free(&layer.memory, NULL);
+    assert_int_equal(pthread_create(&thread, NULL, five_frees, &layer.memory), 0);
+    void *waited = NULL;
+    assert_int_equal(pthread_join(thread, &waited), 0);
+    assert_int_equal((uintptr_t)waited, 2);
+    assert_int_equal(hm_handicap_waits(layer.memory.heap), 1);
+    layer_close(&layer);
+}
+
 /* ---- faulty ---- */
 
 /* One bit for each of the first 64 allocations: 1 failed. */
@@ -263,6 +314,9 @@ int main(void) {
         LAYER_TEST(what_lies_under_a_lock_may_be_for_one_thread),
         LAYER_TEST(a_handicap_is_in_proportion_to_its_time),
         LAYER_TEST(a_handicap_takes_at_least_about_its_time),
+        LAYER_TEST(a_handicap_of_every_third_call_is_of_those_only),
+        LAYER_TEST(a_handicap_in_turns_is_not_measured),
+        LAYER_TEST(every_thread_counts_for_itself),
         LAYER_TEST(faulty_fails_exactly_the_named_allocations),
         LAYER_TEST(faulty_draws_from_its_seed),
         LAYER_TEST(faulty_counts_every_kind_of_allocation),
