@@ -10,19 +10,33 @@
 #include <string.h>
 
 /* Long options that set a key of the request carry its name. */
-static const struct option options[] = {
-    {"quick", no_argument, NULL, 'q'},           {"rigorous", no_argument, NULL, 'r'},
-    {"dry-run", no_argument, NULL, 'n'},         {"no-plots", no_argument, NULL, 'p'},
-    {"require-quiet", no_argument, NULL, 'Q'},   {"resume", required_argument, NULL, 'R'},
-    {"rounds", required_argument, NULL, 'k'},    {"pin", required_argument, NULL, 'k'},
-    {"threading", required_argument, NULL, 'k'}, {"metrics", required_argument, NULL, 'k'},
-    {"margin", required_argument, NULL, 'k'},    {"baseline", required_argument, NULL, 'k'},
-    {"seed", required_argument, NULL, 'k'},      {"timeout", required_argument, NULL, 'k'},
-    {"rate", required_argument, NULL, 'k'},      {NULL, 0, NULL, 0}};
+static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
+                                        {"rigorous", no_argument, NULL, 'r'},
+                                        {"dry-run", no_argument, NULL, 'n'},
+                                        {"no-plots", no_argument, NULL, 'p'},
+                                        {"require-quiet", no_argument, NULL, 'Q'},
+                                        {"resume", required_argument, NULL, 'R'},
+                                        {"rounds", required_argument, NULL, 'k'},
+                                        {"pin", required_argument, NULL, 'k'},
+                                        {"threading", required_argument, NULL, 'k'},
+                                        {"metrics", required_argument, NULL, 'k'},
+                                        {"margin", required_argument, NULL, 'k'},
+                                        {"baseline", required_argument, NULL, 'k'},
+                                        {"seed", required_argument, NULL, 'k'},
+                                        {"timeout", required_argument, NULL, 'k'},
+                                        {"rate", required_argument, NULL, 'k'},
+                                        {"sweep", required_argument, NULL, 's'},
+                                        {NULL, 0, NULL, 0}};
 
-/* What -a, -c, -w and -t gave: it replaces the lists of every matrix of a job file. */
+enum {
+    SWEEPS_MAX = 16,
+};
+
+/* What -a, -c, -w, -t and --sweep gave: it replaces the lists of every matrix of a job file. */
 struct lists {
     const char *allocators, *collectors, *workloads, *threads;
+    const char *sweeps[SWEEPS_MAX];
+    size_t sweep_count;
     bool given;
 };
 
@@ -35,6 +49,18 @@ struct pending {
     const char *key, *value;
 };
 
+/* The first one takes the place of the job file's. */
+static int apply_sweeps(struct hm_matrix *matrix, const struct lists *l, struct hm_error *error) {
+    int bad = 0;
+    for (size_t i = 0; i < l->sweep_count; i++)
+        if (!l->sweeps[i][strspn(l->sweeps[i], " \t")])
+            return hm_fail(error, EINVAL, "--sweep: which part, and which values of what?");
+    for (size_t i = 0; !bad && i < l->sweep_count; i++)
+        bad = i ? hm_matrix_extend(matrix, "sweep", l->sweeps[i])
+                : hm_matrix_set(matrix, "sweep", l->sweeps[i]);
+    return bad ? hm_fail(error, ENOMEM, "out of memory") : 0;
+}
+
 static int apply_lists(struct hm_run_options *out, const struct lists *l, struct hm_error *error) {
     const char *const keys[] = {"allocators", "collectors", "workloads", "threads"};
     const char *const values[] = {l->allocators, l->collectors, l->workloads, l->threads};
@@ -43,11 +69,14 @@ static int apply_lists(struct hm_run_options *out, const struct lists *l, struct
         r->matrices[0].name = strdup("run");
         r->matrix_count = 1;
     }
-    for (unsigned m = 0; m < r->matrix_count; m++)
+    int bad = 0;
+    for (unsigned m = 0; !bad && m < r->matrix_count; m++) {
         for (size_t k = 0; k < 4; k++)
             if (values[k] && hm_matrix_set(&r->matrices[m], keys[k], values[k]))
                 return hm_fail(error, ENOMEM, "out of memory");
-    return 0;
+        bad = apply_sweeps(&r->matrices[m], l, error);
+    }
+    return bad;
 }
 
 static int read_job(struct hm_run_options *out, const char *file, bool given,
@@ -88,6 +117,9 @@ static int take_option(int option, int index, struct hm_run_options *out, struct
     if (list) {
         *list = optarg;
         lists->given = true;
+    } else if (option == 's') {
+        lists->sweeps[lists->sweep_count++] = optarg;
+        lists->given = true;
     } else if (option == 'o') {
         out->folder = optarg;
     } else if (option == 'R') {
@@ -119,7 +151,7 @@ int hm_run_options_parse(int argc, char **argv, struct hm_run_options *out,
     hm_request_init(&out->request);
     opterr = 0;
     while ((option = getopt_long(argc, argv, "a:c:w:t:o:", options, &index)) != -1) {
-        if (count == sizeof pending / sizeof *pending)
+        if (count == sizeof pending / sizeof *pending || lists.sweep_count == SWEEPS_MAX)
             return hm_fail(error, EINVAL, "too many options");
         if (take_option(option, index, out, &lists, pending, &count))
             return bad_option(argv, error);

@@ -16,6 +16,9 @@ static const char usage[] =
     "  -c LIST          collectors, for object workloads\n"
     "  -w LIST          workloads; to those of threads -a and -c do not matter\n"
     "  -t LIST          numbers of threads\n"
+    "  --sweep PART:KEY=V1,V2,..  adds PART, and PART at each of these values of one\n"
+    "                   parameter; several lists are combined, and --sweep may be\n"
+    "                   given again\n"
     "  -o DIR           where the results go (default: results/DATE, with a link\n"
     "                   results/latest); must be new or empty\n"
     "  --quick          6 rounds of 15 ms instead of 12 of 30 ms\n"
@@ -46,6 +49,7 @@ static const char usage[] =
     "  heapmark run -a system,jemalloc,./libmine.so -w churn,server -t 1,2\n"
     "  heapmark run -a system,pool -c refcount,generational -w trees --quick\n"
     "  heapmark run -a system,./libmine.so -w churn --metrics instructions\n"
+    "  heapmark run -w trees --sweep generational:threshold0=100,700,2000,10000\n"
     "  heapmark run my-matrix.ini --dry-run\n";
 
 static int run(int argc, char **argv) {

@@ -8,14 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct hm_config *find_config(const struct hm_request *request, const char *name) {
-    for (unsigned i = 0; i < request->config_count; i++)
-        if (strcmp(request->configs[i].kind, "allocator") == 0 &&
-            strcmp(request->configs[i].name, name) == 0)
-            return &request->configs[i];
-    return NULL;
-}
-
 /* The stand-in for a plug-in, which only the measured child loads: it is not known what it can do. */
 static const struct hm_allocator plugin = {
     .name = "plugin",
@@ -104,7 +96,7 @@ static int resolve_part(const char *text, const struct hm_request *request, stru
     int bad = hm_allocator_spec_parse(text, &out->spec, error);
     if (bad)
         return bad;
-    snprintf(out->label, sizeof out->label, "%s", text);
+    snprintf(out->label, sizeof out->label, "%s", out->spec.text);
     const struct hm_allocator *base = out->spec.parts[out->spec.count - 1];
     const char *library = base->library ? base->library : base->needs;
     out->control = (base->caps & HM_CAP_CONTROL) != 0;
@@ -131,8 +123,8 @@ int hm_collector_check(const struct hm_collector *collector, char *missing, size
 
 int hm_arm_resolve(const char *text, const struct hm_request *request, struct hm_arm *out,
                    struct hm_error *error) {
-    const struct hm_config *config = find_config(request, text);
-    const char *use = config ? config->use : text;
+    char use[PATH_MAX + HM_SPEC_BYTES];
+    const struct hm_config *config = hm_request_config(request, "allocator", text, use, sizeof use);
     struct named name;
     int bad = split_library(use, &name) ? resolve_library(use, &name, out, error)
                                         : resolve_part(use, request, out, error);

@@ -6,6 +6,7 @@
 
 enum {
     HM_BUILD_LIST_MAX = 256, /* longest list of one matrix */
+    HM_BUILD_LIST_ITEMS = HM_BUILD_LIST_MAX - 2,
 };
 
 struct hm_builder {
@@ -44,6 +45,11 @@ int hm_build_no_heap(struct hm_builder *b, struct hm_arm **out);
 /** Resolve one list. @param text as the user gave it; NULL: the fallback */
 int hm_build_list(struct hm_builder *b, struct hm_lists *l, enum hm_list_kind kind,
                   const char *text, const char *fallback);
+/** A matrix with its sweeps in the lists, which are noted in the plan; hm_matrix_free it in any case.
+ *  @param out zeroed */
+int hm_build_sweeps(struct hm_builder *b, const struct hm_matrix *m, struct hm_matrix *out);
+/** Whether each sweep of the plan has cells. */
+int hm_build_check_sweeps(struct hm_builder *b);
 /** Move the baseline to the front. */
 int hm_build_baseline(struct hm_builder *b, struct hm_lists *l);
 

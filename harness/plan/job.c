@@ -3,7 +3,7 @@
  *   [run]               rounds, mode, pin, threading, metrics, margin, baseline, seed, timeout, rate,
  *                       optional, floor;
  *                       and the keys of a matrix, when the file has only one
- *   [matrix NAME]       allocators, collectors, workloads, threads
+ *   [matrix NAME]       allocators, collectors, workloads, threads, sweep
  *   [allocator NAME]    use = SPEC or PATH; env = NAME=VALUE (may be repeated)
  *   [collector NAME]    use = SPEC
  *   [workload NAME]     use = SPEC */
@@ -111,7 +111,8 @@ static int set_in_matrix(struct hm_request *request, const char *name, const cha
     if (bad == ENOENT)
         return hm_fail(
             error, EINVAL,
-            "unknown key '%s'; a matrix takes allocators, collectors, workloads, threads", key);
+            "unknown key '%s'; a matrix takes allocators, collectors, workloads, threads, sweep",
+            key);
     return bad;
 }
 
@@ -122,10 +123,7 @@ static int set_in_run(struct hm_request *request, const char *key, const char *v
         return bad;
     struct hm_matrix probe = {0};
     bad = hm_matrix_set(&probe, key, value);
-    free(probe.allocators);
-    free(probe.collectors);
-    free(probe.workloads);
-    free(probe.threads);
+    hm_matrix_free(&probe);
     if (bad == ENOENT)
         return hm_fail(error, EINVAL, "unknown key '%s' in [run]", key);
     return set_in_matrix(request, "run", key, value, error);

@@ -102,15 +102,6 @@ int hm_build_no_heap(struct hm_builder *b, struct hm_arm **out) {
     return bad;
 }
 
-static const char *config_use(const struct hm_request *request, const char *kind,
-                              const char *name) {
-    for (unsigned i = 0; i < request->config_count; i++)
-        if (strcmp(request->configs[i].kind, kind) == 0 &&
-            strcmp(request->configs[i].name, name) == 0)
-            return request->configs[i].use;
-    return name;
-}
-
 static int take_collector(struct hm_builder *b, const char *text, struct hm_collector_arm **out) {
     struct hm_plan *plan = b->plan;
     for (size_t i = 0; i < plan->collector_count; i++)
@@ -122,8 +113,9 @@ static int take_collector(struct hm_builder *b, const char *text, struct hm_coll
     if (!*out)
         return hm_build_out_of_memory(b);
     snprintf((*out)->label, sizeof(*out)->label, "%s", text);
-    int bad =
-        hm_collector_spec_parse(config_use(b->request, "collector", text), &(*out)->spec, b->error);
+    char use[2 * HM_SPEC_BYTES];
+    hm_request_config(b->request, "collector", text, use, sizeof use);
+    int bad = hm_collector_spec_parse(use, &(*out)->spec, b->error);
     if (bad || !hm_collector_check((*out)->spec.part, (*out)->missing, sizeof(*out)->missing))
         return bad;
     return b->request->optional ? 0 : hm_fail(b->error, EINVAL, "%s", (*out)->missing);
@@ -140,8 +132,9 @@ static int take_workload(struct hm_builder *b, const char *text, struct hm_workl
     if (!*out)
         return hm_build_out_of_memory(b);
     snprintf((*out)->label, sizeof(*out)->label, "%s", text);
-    return hm_workload_spec_parse(config_use(b->request, "workload", text), &(*out)->spec,
-                                  b->error);
+    char use[2 * HM_SPEC_BYTES];
+    hm_request_config(b->request, "workload", text, use, sizeof use);
+    return hm_workload_spec_parse(use, &(*out)->spec, b->error);
 }
 
 static int take_threads(struct hm_builder *b, const char *text, unsigned *out) {
@@ -179,9 +172,8 @@ int hm_build_list(struct hm_builder *b, struct hm_lists *l, enum hm_list_kind ki
     for (char *item; !bad && (item = strsep(&rest, ","));) {
         item += strspn(item, " \t");
         item[strcspn(item, " \t")] = '\0';
-        if (count == HM_BUILD_LIST_MAX - 2)
-            bad =
-                hm_fail(b->error, EINVAL, "more than %d items in one list", HM_BUILD_LIST_MAX - 2);
+        if (count == HM_BUILD_LIST_ITEMS)
+            bad = hm_fail(b->error, EINVAL, "more than %d items in one list", HM_BUILD_LIST_ITEMS);
         for (size_t i = 0; !bad && i < count; i++)
             if (strcmp(items[i], item) == 0)
                 bad = hm_fail(b->error, EINVAL, "the %s '%s' is given twice", names[kind], item);

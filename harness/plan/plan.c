@@ -181,7 +181,15 @@ static int add_group(struct hm_builder *b, const struct hm_lists *l,
     return bad ? bad : add_cells(b, group, l);
 }
 
-static int add_matrix(struct hm_builder *b, const struct hm_matrix *m) {
+/* What a matrix is about that names no workloads. */
+static const char *default_workloads(const struct hm_builder *b) {
+    for (size_t i = 0; i < b->plan->sweep_count; i++)
+        if (strcmp(b->plan->sweeps[i]->kind, "collector") == 0)
+            return "trees";
+    return "churn";
+}
+
+static int add_lists(struct hm_builder *b, const struct hm_matrix *m) {
     struct hm_lists *l = calloc(1, sizeof *l);
     if (!l)
         return hm_build_out_of_memory(b);
@@ -189,7 +197,7 @@ static int add_matrix(struct hm_builder *b, const struct hm_matrix *m) {
     if (!bad)
         bad = hm_build_list(b, l, HM_LIST_COLLECTORS, m->collectors, "none,refcount,generational");
     if (!bad && !b->request->programs)
-        bad = hm_build_list(b, l, HM_LIST_WORKLOADS, m->workloads, "churn");
+        bad = hm_build_list(b, l, HM_LIST_WORKLOADS, m->workloads, default_workloads(b));
     if (!bad)
         bad = hm_build_list(b, l, HM_LIST_THREADS, m->threads, "1");
     if (!bad)
@@ -200,6 +208,15 @@ static int add_matrix(struct hm_builder *b, const struct hm_matrix *m) {
         for (size_t t = 0; !bad && t < l->thread_count; t++)
             bad = add_group(b, l, l->workloads[w], l->threads[t]);
     free(l);
+    return bad;
+}
+
+static int add_matrix(struct hm_builder *b, const struct hm_matrix *m) {
+    struct hm_matrix swept = {.name = NULL};
+    int bad = hm_build_sweeps(b, m, &swept);
+    if (!bad)
+        bad = add_lists(b, &swept);
+    hm_matrix_free(&swept);
     return bad;
 }
 
@@ -290,6 +307,8 @@ int hm_plan_build(struct hm_plan **out, const struct hm_request *request,
     int bad = set_options(&b);
     for (unsigned i = 0; !bad && i < request->matrix_count; i++)
         bad = add_matrix(&b, &request->matrices[i]);
+    if (!bad)
+        bad = hm_build_check_sweeps(&b);
     if (bad)
         hm_plan_free(plan);
     else
@@ -320,6 +339,9 @@ void hm_plan_free(struct hm_plan *plan) {
         free(plan->groups[i]->process_cpus);
         free(plan->groups[i]);
     }
+    for (size_t i = 0; i < plan->sweep_count; i++)
+        hm_sweep_free(plan->sweeps[i]);
+    free(plan->sweeps);
     free(plan->collectors);
     free(plan->workloads);
     free(plan->groups);

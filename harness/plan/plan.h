@@ -24,6 +24,7 @@
 #include "harness/plan/program.h"
 #include "harness/plan/request.h"
 #include "harness/plan/spec.h"
+#include "harness/plan/sweep.h"
 
 #include <limits.h>
 
@@ -92,6 +93,8 @@ struct hm_plan {
     struct hm_workload_arm **workloads;
     struct hm_group **groups;
     struct hm_cell *cells;
+    struct hm_sweep **sweeps;
+    size_t sweep_count;
     size_t arm_count, collector_count, workload_count, group_count, cell_count;
     const struct hm_programs *programs; /* what the groups are of, borrowed; NULL: workloads */
 

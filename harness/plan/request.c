@@ -11,15 +11,19 @@ void hm_request_init(struct hm_request *request) {
     *request = (struct hm_request){.seed = 1};
 }
 
+void hm_matrix_free(struct hm_matrix *matrix) {
+    free(matrix->name);
+    free(matrix->allocators);
+    free(matrix->collectors);
+    free(matrix->workloads);
+    free(matrix->threads);
+    free(matrix->sweep);
+    *matrix = (struct hm_matrix){.name = NULL};
+}
+
 void hm_request_free(struct hm_request *request) {
-    for (unsigned i = 0; i < request->matrix_count; i++) {
-        struct hm_matrix *m = &request->matrices[i];
-        free(m->name);
-        free(m->allocators);
-        free(m->collectors);
-        free(m->workloads);
-        free(m->threads);
-    }
+    for (unsigned i = 0; i < request->matrix_count; i++)
+        hm_matrix_free(&request->matrices[i]);
     for (unsigned i = 0; i < request->config_count; i++) {
         struct hm_config *c = &request->configs[i];
         free(c->kind);
@@ -54,7 +58,8 @@ static char **list_of(struct hm_matrix *matrix, const char *key) {
     } lists[] = {{"allocators", &matrix->allocators},
                  {"collectors", &matrix->collectors},
                  {"workloads", &matrix->workloads},
-                 {"threads", &matrix->threads}};
+                 {"threads", &matrix->threads},
+                 {"sweep", &matrix->sweep}};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         if (strcmp(lists[i].key, key) == 0)
             return lists[i].list;
@@ -70,15 +75,32 @@ int hm_matrix_extend(struct hm_matrix *matrix, const char *key, const char *valu
     char **list = list_of(matrix, key);
     if (!list || !*list)
         return hm_matrix_set(matrix, key, value);
+    bool sweep = list == &matrix->sweep; /* its commas are between values */
     size_t length = strlen(*list);
-    while (length > 0 && strchr(", \t", (*list)[length - 1])) /* a list that says it goes on */
+    while (!sweep && length > 0 &&
+           strchr(", \t", (*list)[length - 1])) /* a list that says it goes on */
         length--;
     char *joined = NULL;
-    if (asprintf(&joined, "%.*s, %s", (int)length, *list, value) < 0)
+    if (asprintf(&joined, "%.*s%s %s", (int)length, *list, sweep ? "" : ",", value) < 0)
         return ENOMEM;
     free(*list);
     *list = joined;
     return 0;
+}
+
+const struct hm_config *hm_request_config(const struct hm_request *request, const char *kind,
+                                          const char *item, char *use, size_t size) {
+    size_t name = strcspn(item, ":");
+    snprintf(use, size, "%s", item);
+    for (unsigned i = 0; i < request->config_count; i++) {
+        const struct hm_config *c = &request->configs[i];
+        if (strcmp(c->kind, kind) != 0 || strlen(c->name) != name ||
+            strncmp(c->name, item, name) != 0)
+            continue;
+        snprintf(use, size, "%s%s", c->use, item + name);
+        return c;
+    }
+    return NULL;
 }
 
 static int set_rounds(struct hm_request *request, const char *value, struct hm_error *error) {

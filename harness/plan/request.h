@@ -33,6 +33,7 @@ struct hm_matrix {
     char *collectors;
     char *workloads;
     char *threads;
+    char *sweep; /* sweeps (sweep.h) with blanks between them */
 };
 
 struct hm_programs; /* program.h */
@@ -63,13 +64,20 @@ void hm_request_init(struct hm_request *request);
 void hm_request_free(struct hm_request *request);
 
 /** Set one of the run's keys (rounds, mode, pin, metrics, margin, baseline, seed, timeout, rate,
- * optional, floor) or of a matrix (allocators, collectors, workloads, threads).
+ * optional, floor) or of a matrix (allocators, collectors, workloads, threads, sweep).
  *  @return 0, ENOENT for an unknown key, or EINVAL; the line says what is wrong */
 int hm_request_set(struct hm_request *request, const char *key, const char *value,
                    struct hm_error *error);
 int hm_matrix_set(struct hm_matrix *matrix, const char *key, const char *value);
+void hm_matrix_free(struct hm_matrix *matrix);
 /** As hm_matrix_set, but a list that is there already goes on with `value`. @return 0, ENOENT or ENOMEM */
 int hm_matrix_extend(struct hm_matrix *matrix, const char *key, const char *value);
+
+/** What an item of a list stands for: what the configuration uses that it names, with the parameters that
+ *  follow the name (`NAME:key=value`); else itself. @param kind "allocator", "collector" or "workload"
+ *  @param use room for the text  @return the configuration, or NULL */
+const struct hm_config *hm_request_config(const struct hm_request *request, const char *kind,
+                                          const char *item, char *use, size_t size);
 
 /** Read a job file (INI) into the request. @return 0, or an errno with a line that has the file's
  *  name and the line's number */

@@ -70,6 +70,35 @@ static json_t *collectors_json(const struct hm_plan *plan) {
     return all;
 }
 
+static json_t *sweep_values_json(const struct hm_sweep *s, const struct hm_sweep_arm *arm) {
+    json_t *values = arm->values[0] ? json_array() : json_null();
+    for (size_t k = 0; arm->values[0] && k < s->key_count; k++) {
+        const struct hm_sweep_value *v = arm->values[k];
+        json_t *number = v->is_number ? json_integer(v->number) : json_null();
+        json_array_append_new(values, json_pack("{s:s, s:o}", "text", v->text, "number", number));
+    }
+    return values;
+}
+
+static json_t *sweeps_json(const struct hm_plan *plan) {
+    json_t *all = json_array();
+    for (size_t i = 0; i < plan->sweep_count; i++) {
+        const struct hm_sweep *s = plan->sweeps[i];
+        json_t *keys = json_array();
+        json_t *arms = json_array();
+        for (size_t k = 0; k < s->key_count; k++)
+            json_array_append_new(keys, json_string(s->keys[k].name));
+        for (size_t a = 0; a < s->arm_count; a++)
+            json_array_append_new(arms, json_pack("{s:s, s:b, s:o}", "label", s->arms[a].label,
+                                                  "unswept", s->arms[a].unswept, "values",
+                                                  sweep_values_json(s, &s->arms[a])));
+        json_array_append_new(all,
+                              json_pack("{s:s, s:s, s:s, s:o, s:o}", "sweep", s->text, "kind",
+                                        s->kind, "part", s->unswept, "keys", keys, "arms", arms));
+    }
+    return all;
+}
+
 static json_t *words_json(const struct hm_command_line *line) {
     json_t *words = line->words ? json_array() : json_null();
     for (char **word = line->words; word && *word; word++)
@@ -170,6 +199,7 @@ static json_t *manifest_json(const struct hm_manifest *m) {
     json_object_set_new(json, "allocators", arms_json(plan));
     json_object_set_new(json, "collectors", collectors_json(plan));
     json_object_set_new(json, "workloads", workloads_json(plan));
+    json_object_set_new(json, "sweeps", sweeps_json(plan));
     json_object_set_new(json, "groups", groups_json(plan));
     json_object_set_new(json, "cells", cells_json(plan));
     return json;
