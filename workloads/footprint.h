@@ -25,13 +25,8 @@ struct hm_footprint {
     int64_t live;
 };
 
-/* The number behind `word`, 0 where it is not there. */
-static inline uint64_t hm_footprint_number_(const char *text, const char *word) {
-    const char *found = strstr(text, word);
-    return found ? strtoull(found + strlen(word), NULL, 10) : 0;
-}
-
-/* @return bytes that a file of /proc has behind two words, in KiB; UINT64_MAX when there is no file */
+/* @return bytes that a file of /proc has behind two words, in KiB; UINT64_MAX when there is no file, or
+ * it lacks one of them */
 static inline uint64_t hm_footprint_read_(const char *path, const char *one, const char *other) {
     char text[2048];
     int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -42,7 +37,12 @@ static inline uint64_t hm_footprint_read_(const char *path, const char *one, con
     if (used <= 0)
         return UINT64_MAX;
     text[used] = '\0';
-    return 1024 * (hm_footprint_number_(text, one) + hm_footprint_number_(text, other));
+    const char *first = strstr(text, one);
+    const char *second = strstr(text, other);
+    if (!first || !second)
+        return UINT64_MAX;
+    return 1024 *
+           (strtoull(first + strlen(one), NULL, 10) + strtoull(second + strlen(other), NULL, 10));
 }
 
 /** Resident bytes of the process that are of no file, without scratch: code comes as it is called for,

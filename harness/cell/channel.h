@@ -3,7 +3,7 @@
  *   pin THREAD REQUESTED ACTUAL     proof PATH           value METRIC THREAD NUMBER
  *   point METRIC THREAD T_NS NUMBER checksum HEX         ops COUNT
  *   bucket METRIC BUCKET COUNT      fail STATUS REASON...
- *   end NONCE
+ *   unknown METRIC [REASON...]      end NONCE
  *
  * The writers use a buffer of their own and write(2): the C library's streams would take memory
  * from the heap that is measured. */

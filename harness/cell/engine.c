@@ -5,7 +5,6 @@
 #include "harness/cell/channel.h"
 #include "harness/cell/collecting.h"
 #include "harness/cell/figures.h"
-#include "harness/cell/memory.h"
 #include "harness/machine/pin.h"
 #include "harness/machine/proc.h"
 #include "workloads/footprint.h"
@@ -49,7 +48,7 @@ struct hm_engine {
     uint64_t units;
     unsigned part, parts; /* of a unit */
     uint64_t ops_per_unit;
-    uint64_t base_resident;
+    uint64_t base_resident, base_mapped; /* not the heap's; scratch memory left out */
     uint64_t began_ns;
     uint64_t timed_ns; /* of all runs since then */
     hm_engine_watch_fn *watch;
@@ -266,8 +265,29 @@ static void step_close(struct worker *w) {
     hm_memory_stack_leave(&e->memory);
 }
 
+static uint64_t mapped_now(void) {
+    uint64_t bytes = hm_proc_mapped_bytes();
+    return bytes == UINT64_MAX ? UINT64_MAX : bytes - hm_scratch_bytes();
+}
+
+/* What is mapped before the heap is opened, and not its. A library that stands in for malloc has mapped
+ * memory before main began: of that, what is not touched yet is the heap's.
+ * @return UINT64_MAX when not known */
+static uint64_t taken_now(const struct hm_engine *e) {
+    pthread_attr_t defaults;
+    size_t stack = 0;
+    uint64_t bytes = hm_proc_taken_bytes();
+    if (!pthread_attr_init(&defaults)) {
+        pthread_attr_getstacksize(&defaults, &stack);
+        pthread_attr_destroy(&defaults);
+    }
+    return bytes == UINT64_MAX ? bytes : bytes + (e->count - 1) * stack - hm_scratch_bytes();
+}
+
 /* A memory of which only the base is open would lack layers: all or nothing. */
 static void open_memory(struct hm_engine *e) {
+    uint64_t mapped = mapped_now(); /* first: it needs pages of the stack */
+    uint64_t taken = taken_now(e);
     e->base_resident = hm_footprint_resident();
     const struct hm_workload *part = e->config->workload.part;
     unsigned own =
@@ -276,6 +296,8 @@ static void open_memory(struct hm_engine *e) {
     if (bad)
         hm_tell_failure(bad == ENOMEM ? "oom" : "invalid", "%s does not open: %s",
                         e->config->allocator.text, strerror(bad));
+    bool is_libc = e->memory.open[e->memory.count - 1].shape == HM_SHAPE_LIBC;
+    e->base_mapped = is_libc && taken < mapped ? taken : mapped;
     const struct hm_memory *top = hm_memory_stack_top(&e->memory);
     const char *collector = e->config->has_collector ? e->config->collector.part->name : NULL;
     e->workload = hm_workload_variant(e->config->workload.part->name, top->shape, collector);
@@ -584,11 +606,22 @@ uint64_t hm_engine_garbage_objects(const struct hm_engine *engine) {
     return sum;
 }
 
-uint64_t hm_engine_footprint_bytes(const struct hm_engine *engine) {
-    uint64_t now = hm_footprint_resident();
-    if (now == UINT64_MAX || engine->base_resident == UINT64_MAX)
+static uint64_t grown(uint64_t now, uint64_t base) {
+    if (now == UINT64_MAX || base == UINT64_MAX)
         return UINT64_MAX;
-    return now > engine->base_resident ? now - engine->base_resident : 0;
+    return now > base ? now - base : 0;
+}
+
+uint64_t hm_engine_footprint_bytes(const struct hm_engine *engine) {
+    return grown(hm_footprint_resident(), engine->base_resident);
+}
+
+uint64_t hm_engine_mapped_bytes(const struct hm_engine *engine) {
+    return grown(mapped_now(), engine->base_mapped);
+}
+
+const struct hm_memory_stack *hm_engine_memory(const struct hm_engine *engine) {
+    return &engine->memory;
 }
 
 uint64_t hm_engine_checksum(const struct hm_engine *engine) {

@@ -8,6 +8,7 @@
 #define HM_HARNESS_CELL_ENGINE_H
 
 #include "harness/cell/config.h"
+#include "harness/cell/memory.h"
 #include "harness/cell/pauses.h"
 #include "harness/machine/proc.h"
 
@@ -75,6 +76,11 @@ uint64_t hm_engine_garbage_objects(const struct hm_engine *engine);
 /** Resident bytes that came since just before the heap was opened, scratch memory left out;
  *  UINT64_MAX when not known. */
 uint64_t hm_engine_footprint_bytes(const struct hm_engine *engine);
+/** Bytes of address space that came since then, resident or not, scratch memory left out; UINT64_MAX
+ *  when not known. */
+uint64_t hm_engine_mapped_bytes(const struct hm_engine *engine);
+/** The heap's parts; while no thread works, they may be asked. */
+const struct hm_memory_stack *hm_engine_memory(const struct hm_engine *engine);
 /** Digest of the operations of all threads since the warm-up. */
 uint64_t hm_engine_checksum(const struct hm_engine *engine);
 /** Pauses of one thread's collector since the warm-up. */

@@ -64,3 +64,16 @@ void hm_memory_stack_leave(struct hm_memory_stack *stack) {
             m->allocator->leave(m->heap);
     }
 }
+
+static uint64_t metadata_of(const struct hm_memory *m) {
+    struct hm_heap_stats stats = {.metadata_bytes = HM_UNKNOWN};
+    if (m->allocator->stats)
+        m->allocator->stats(m->heap, &stats);
+    return stats.metadata_bytes;
+}
+
+/* The outermost part adds up what it knows with what lies beneath it. */
+uint64_t hm_memory_stack_metadata(const struct hm_memory_stack *stack) {
+    const struct hm_memory *base = &stack->open[stack->count - 1];
+    return metadata_of(base) == HM_UNKNOWN ? HM_UNKNOWN : metadata_of(hm_memory_stack_top(stack));
+}

@@ -21,6 +21,10 @@ void hm_memory_stack_close(struct hm_memory_stack *stack);
 int hm_memory_stack_enter(struct hm_memory_stack *stack);
 void hm_memory_stack_leave(struct hm_memory_stack *stack);
 
+/** Bytes that the parts need for themselves, all together. The heap is asked from outside: no thread may
+ *  be inside. @return HM_UNKNOWN unless the base tells; a layer that does not tell adds nothing */
+uint64_t hm_memory_stack_metadata(const struct hm_memory_stack *stack);
+
 /** What workloads call: the outermost heap. */
 static inline const struct hm_memory *hm_memory_stack_top(const struct hm_memory_stack *stack) {
     return &stack->open[0];

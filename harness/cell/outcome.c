@@ -53,7 +53,7 @@ static int keep_value(struct hm_outcome *o, const struct hm_measured *value) {
 }
 
 static int take_value(struct hm_outcome *o, const char *line) {
-    struct hm_measured v;
+    struct hm_measured v = {.reason = ""};
     if (sscanf(line, "%31s %d %lf", v.metric, &v.thread, &v.value) != 3 || !is_name(v.metric) ||
         !isfinite(v.value))
         return EINVAL;
@@ -63,7 +63,7 @@ static int take_value(struct hm_outcome *o, const char *line) {
 /* What the process looked for and this machine does not tell. */
 static int take_unknown(struct hm_outcome *o, const char *line) {
     struct hm_measured v = {.thread = -1, .value = NAN};
-    if (sscanf(line, "%31s", v.metric) != 1 || !is_name(v.metric))
+    if (sscanf(line, "%31s %95[^\n]", v.metric, v.reason) < 1 || !is_name(v.metric))
         return EINVAL;
     return keep_value(o, &v);
 }

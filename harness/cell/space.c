@@ -14,22 +14,25 @@ enum {
     POINTS_MAX = 1024, /* there are more calls in the work than in the warm-up, but not so many */
 };
 
+/* UINT64_MAX: not known. */
 struct point {
     uint64_t t_ns;
-    uint64_t live; /* UINT64_MAX: not known */
-    uint64_t footprint;
-    uint64_t garbage; /* objects; UINT64_MAX: not known */
+    uint64_t live, footprint, mapped, metadata;
+    uint64_t garbage; /* objects */
     struct hm_space_now blocks;
 };
 
 static struct space {
     struct hm_engine *engine;
+    bool is_heap;  /* the workload calls the allocator itself */
+    bool is_alone; /* it has one thread: nobody else is inside the heap when that one looks */
     uint64_t zero_ns;
     struct point *within; /* points that threads took in the last chunk */
     uint64_t within_count;
     /* Over all points: */
     struct point fullest; /* the first one with the most live bytes; requested where not known */
     uint64_t peak_footprint, later_footprint; /* at any point; from the fullest on */
+    uint64_t peak_mapped, peak_metadata;
     struct point last;
     bool begun; /* there is a last one */
 } space;
@@ -41,16 +44,19 @@ static void tell_value(const char *metric, double value) {
 
 /* ---- Points ---- */
 
-static bool is_heap(const struct hm_cell_config *config) {
-    return config->workload.part->kind == HM_WORKLOAD_HEAP;
-}
-
-static struct point look(void) {
+/* @param is_quiet nobody is inside the heap, which may be asked */
+static struct point look(bool is_quiet) {
     struct point p = {.t_ns = hm_engine_now_ns() - space.zero_ns,
                       .live = UINT64_MAX,
                       .footprint = hm_engine_footprint_bytes(space.engine),
+                      .mapped = hm_engine_mapped_bytes(space.engine),
+                      .metadata = UINT64_MAX,
                       .garbage = UINT64_MAX};
+    if (is_quiet)
+        p.metadata = hm_memory_stack_metadata(hm_engine_memory(space.engine));
     hm_space_read(&p.blocks);
+    if (space.is_heap && p.blocks.known)
+        p.live = p.blocks.requested;
     return p;
 }
 
@@ -59,7 +65,7 @@ static void look_within(void *arg) {
     (void)arg;
     uint64_t at = __atomic_fetch_add(&space.within_count, 1, __ATOMIC_RELAXED);
     if (at < POINTS_MAX)
-        space.within[at] = look();
+        space.within[at] = look(space.is_alone);
 }
 
 static uint64_t level(const struct point *p) {
@@ -72,41 +78,43 @@ static void tell_point(const char *metric, const struct point *p, uint64_t value
                 (unsigned long long)value);
 }
 
+/* What is not known is never more. */
+static void raise(uint64_t *peak, uint64_t value) {
+    if (*peak == UINT64_MAX || (value != UINT64_MAX && value > *peak))
+        *peak = value;
+}
+
 static void take(const struct point *p) {
-    if (p->footprint == UINT64_MAX)
-        hm_tell_failure("invalid", "the kernel does not tell the resident memory");
     tell_point("garbage_objects", p, p->garbage);
     tell_point("live_bytes", p, p->live);
     tell_point("footprint_bytes", p, p->footprint);
+    tell_point("mapped_bytes", p, p->mapped);
+    tell_point("metadata_bytes", p, p->metadata);
     if (level(p) > level(&space.fullest) || !space.begun) {
         space.fullest = *p;
         space.later_footprint = p->footprint;
     }
-    space.peak_footprint =
-        p->footprint > space.peak_footprint ? p->footprint : space.peak_footprint;
-    space.later_footprint =
-        p->footprint > space.later_footprint ? p->footprint : space.later_footprint;
+    raise(&space.peak_footprint, p->footprint);
+    raise(&space.later_footprint, p->footprint);
+    raise(&space.peak_mapped, p->mapped);
+    raise(&space.peak_metadata, p->metadata);
     space.last = *p;
     space.begun = true;
 }
 
-static void take_within(const struct hm_cell_config *config) {
+static void take_within(void) {
     uint64_t count = space.within_count < POINTS_MAX ? space.within_count : POINTS_MAX;
-    for (uint64_t i = 0; i < count; i++) {
-        if (is_heap(config) && space.within[i].blocks.known)
-            space.within[i].live = space.within[i].blocks.requested;
+    for (uint64_t i = 0; i < count; i++)
         take(&space.within[i]);
-    }
     space.within_count = 0;
 }
 
 /* Between two chunks. */
-static void take_now(const struct hm_cell_config *config) {
-    struct point p = look();
+static void take_now(void) {
+    struct point p = look(true);
+    uint64_t live = hm_engine_live_bytes(space.engine);
     p.garbage = hm_engine_garbage_objects(space.engine);
-    p.live = hm_engine_live_bytes(space.engine);
-    if (p.live == UINT64_MAX && is_heap(config) && p.blocks.known)
-        p.live = p.blocks.requested;
+    p.live = live != UINT64_MAX ? live : p.live;
     take(&p);
 }
 
@@ -120,9 +128,21 @@ static uint64_t calls_apart(const struct hm_cell_config *config, uint64_t warm_c
     return calls < WITHIN ? 1 : (uint64_t)(calls / WITHIN);
 }
 
+static bool has_one_thread(const struct hm_cell_config *config) {
+    const struct hm_workload *part = config->workload.part;
+    unsigned own =
+        part->own_threads ? part->own_threads(config->workload.params.values, config->threads) : 0;
+    return config->threads + own == 1;
+}
+
 static void begin(struct hm_engine *engine, const struct hm_cell_config *config) {
     struct hm_space_now before, after;
-    space = (struct space){.engine = engine};
+    space = (struct space){.engine = engine,
+                           .is_heap = config->workload.part->kind == HM_WORKLOAD_HEAP,
+                           .is_alone = has_one_thread(config),
+                           .peak_footprint = UINT64_MAX,
+                           .peak_mapped = UINT64_MAX,
+                           .peak_metadata = UINT64_MAX};
     space.within = hm_scratch(POINTS_MAX * sizeof *space.within);
     if (!space.within)
         hm_tell_failure("oom", "no memory for the points of the series");
@@ -136,24 +156,24 @@ static void begin(struct hm_engine *engine, const struct hm_cell_config *config)
 static void run_chunks(struct hm_engine *engine, const struct hm_cell_config *config) {
     uint64_t asked = 0;
     uint64_t chunks = config->units < CHUNKS ? config->units : CHUNKS;
-    take_now(config);
+    take_now();
     for (uint64_t i = 0; i < chunks; i++) {
         uint64_t units = config->units * (i + 1) / chunks - asked;
         asked += units;
         hm_engine_run(engine, units);
         hm_engine_check_done(engine, asked);
-        take_within(config);
-        take_now(config);
+        take_within();
+        take_now();
     }
 }
 
 /* The first unit in parts, on a heap that nothing was done with before; then the others. */
 static void run_parts(struct hm_engine *engine, const struct hm_cell_config *config) {
     hm_engine_prepare(engine);
-    take_now(config);
+    take_now();
     for (unsigned i = 0; i < CHUNKS; i++) {
         hm_engine_run_part(engine, i, CHUNKS);
-        take_now(config);
+        take_now();
     }
     hm_engine_run(engine, config->units - 1);
     hm_engine_check_done(engine, config->units);
@@ -172,6 +192,13 @@ static void tell_ratios(void) {
     tell_value("blowup_after_peak", over(space.later_footprint, space.fullest.footprint));
 }
 
+static void tell_peak(const char *metric, uint64_t peak, const char *reason) {
+    if (peak != UINT64_MAX)
+        tell_value(metric, (double)peak);
+    else
+        hm_tell("unknown %s %s", metric, reason);
+}
+
 void hm_space_pass(struct hm_engine *engine, const struct hm_cell_config *config) {
     begin(engine, config);
     if (hm_engine_cuts_units(engine))
@@ -181,12 +208,16 @@ void hm_space_pass(struct hm_engine *engine, const struct hm_cell_config *config
     struct hm_space_now end;
     hm_space_read(&end);
     hm_space_begin(0, NULL, NULL);
-    if (is_heap(config) && end.known)
+    if (space.is_heap && end.known)
         tell_value("live_bytes", (double)end.peak);
     else if (space.fullest.live != UINT64_MAX)
         tell_value("live_bytes", (double)space.fullest.live);
     tell_ratios();
-    tell_value("footprint_bytes", (double)space.peak_footprint);
+    tell_peak("mapped_bytes", space.peak_mapped, "the kernel does not tell what is mapped");
+    tell_peak("metadata_bytes", space.peak_metadata,
+              "the allocator does not tell what its tables take");
+    tell_peak("footprint_bytes", space.peak_footprint,
+              "the kernel does not tell the resident memory");
 }
 
 /* ---- After the work ---- */
@@ -200,9 +231,11 @@ static void sleep_s(unsigned s) {
 }
 
 static void tell_returned(uint64_t before, unsigned after_s) {
-    struct point p = look();
+    struct point p = look(false);
     char metric[32];
     snprintf(metric, sizeof metric, "returned_%us_bytes", after_s);
+    if (before == UINT64_MAX || p.footprint == UINT64_MAX)
+        return;
     tell_point("idle_footprint_bytes", &p, p.footprint);
     tell_value(metric, p.footprint < before ? (double)(before - p.footprint) : 0);
 }
@@ -211,7 +244,7 @@ void hm_space_idle(struct hm_engine *engine, const struct hm_cell_config *config
     /* The verification of what is cut has emptied the heap, and touched more of it. */
     if (hm_engine_cuts_units(engine))
         hm_engine_run(engine, 1);
-    uint64_t before = look().footprint;
+    uint64_t before = look(false).footprint;
     hm_engine_tear_down(engine);
     tell_returned(before, 0);
     unsigned slept_s = 0;

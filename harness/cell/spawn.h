@@ -11,8 +11,9 @@
 
 struct hm_measured {
     char metric[32];
-    int thread; /* -1: the whole process */
-    double value;
+    int thread;   /* -1: the whole process */
+    double value; /* NAN: not known */
+    char reason[96];
 };
 
 struct hm_point {

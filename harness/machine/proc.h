@@ -25,6 +25,20 @@ void hm_proc_usage_read(struct hm_proc_usage *out);
 /** @return bytes that are resident now (/proc/self/statm), or UINT64_MAX. Any thread, not hot. */
 uint64_t hm_proc_resident_bytes(void);
 
+/** Bytes of address space that the process may use and that are of no file: private and shared
+ *  mappings, resident or not. What is only reserved, without any right to it, is not mapped.
+ *  @return UINT64_MAX when the kernel does not tell (/proc/self/maps). Some 10 microseconds for a hundred
+ *  mappings; any thread, not hot. */
+uint64_t hm_proc_mapped_bytes(void);
+
+/** The same of one line of that file, which may be cut behind the first bytes of its name. */
+uint64_t hm_proc_mapping_bytes(const char *line);
+
+/** The part of that which is no heap's to use any more: what is resident, the main thread's stack, and
+ *  variables without a value of the executable and its libraries.
+ *  @return UINT64_MAX when the kernel does not tell (/proc/self/smaps). Milliseconds. */
+uint64_t hm_proc_taken_bytes(void);
+
 /** @return the most bytes that were ever resident (VmHWM), or NAN. Any thread, not hot. */
 double hm_proc_peak_resident_bytes(void);
 

@@ -101,7 +101,16 @@ struct row {
     const char *metric;
     int thread;
     double value;
+    const char *reason; /* for the lack of it; "" for none */
 };
+
+static const char *reason_of(const struct row *row) {
+    if (row->outcome->reason[0])
+        return row->outcome->reason;
+    if (row->reason[0])
+        return row->reason;
+    return row->place->cell->group->oversubscribed ? "oversubscribed" : "";
+}
 
 static void put_row(FILE *out, const struct hm_samples *s, const struct row *row) {
     const struct hm_cell *cell = row->place->cell;
@@ -127,8 +136,7 @@ static void put_row(FILE *out, const struct hm_samples *s, const struct row *row
     fprintf(out, ",%s,%s,%" PRIu64 ",%s,", metric ? metric->unit : "",
             hm_better_name(metric ? metric->better : HM_BETTER_NEITHER), row->outcome->ops,
             hm_status_name(row->outcome->status));
-    hm_csv_put_text(out, !row->outcome->reason[0] && group->oversubscribed ? "oversubscribed"
-                                                                           : row->outcome->reason);
+    hm_csv_put_text(out, reason_of(row));
     fprintf(out, ",%s\n", row->place->started_utc);
 }
 
@@ -143,15 +151,16 @@ static bool is_told(const struct hm_samples *s, enum hm_pass pass, const char *n
 static void put_process(FILE *out, const struct hm_samples *s, const struct hm_sample_place *place,
                         const struct hm_outcome *outcome) {
     const char *lead = hm_pass_lead(s->plan, place->pass);
-    double lead_value = NAN;
+    struct row last = {place, outcome, lead, -1, NAN, ""};
     for (size_t i = 0; outcome->status == HM_STATUS_OK && i < outcome->value_count; i++) {
         const struct hm_measured *v = &outcome->values[i];
+        const struct row row = {place, outcome, v->metric, v->thread, v->value, v->reason};
         if (v->thread == -1 && strcmp(v->metric, lead) == 0)
-            lead_value = v->value;
+            last = row;
         else if (is_told(s, place->pass, v->metric))
-            put_row(out, s, &(struct row){place, outcome, v->metric, v->thread, v->value});
+            put_row(out, s, &row);
     }
-    put_row(out, s, &(struct row){place, outcome, lead, -1, lead_value});
+    put_row(out, s, &last);
 }
 
 static const char *unit_of_point(const char *metric) {

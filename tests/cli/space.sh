@@ -35,6 +35,10 @@ done
 measure first-fit:align=16 churn:live=1000:min=72:max=72 5000
 expect_value internal_fragmentation "x == 80 / 72 || x == 1"
 
+expect_value metadata_bytes "x > 0"
+expect_value mapped_bytes "x >= 256 * 1048576" # all of the array, and its tables
+[[ $(points mapped_bytes | wc -l) -eq 101 ]] || fail "not 101 points of what is mapped"
+
 # A wave of burst rises and falls within one unit: between two units nothing of it is seen.
 measure system burst:gap=0:count=10000:min=100:max=100:keep=0 3
 [[ $(points live_bytes | wc -l) -gt 150 ]] || fail "$(points live_bytes | wc -l) points of live bytes"
@@ -57,6 +61,8 @@ heapmark run -a system -w churn:live=1000:min=72:max=72 -t 1 --rounds 1 --quick 
 expect_exit 0
 [[ $(grep '^churn.*/system/' o/series.csv | grep ',live_bytes,' | cut -d , -f 6 | sort -u) == 72000 ]] ||
     fail "live bytes in series.csv"
+expect "no reason" grep -q ',metadata_bytes,NA,bytes,.*,the allocator does not tell' o/samples.csv
+expect "a number that nobody told" bash -c '! grep -q ,metadata_bytes, o/stats.csv'
 heapmark plot o --figure space
 expect_exit 0
 expect_in o/plots/space.svg "churn:live=1000" ">0\.[0-9]+<" "asked for"

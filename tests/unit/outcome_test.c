@@ -46,6 +46,9 @@ static void test_what_a_machine_does_not_tell_is_a_value_that_is_not_known(void 
     assert_int_equal(outcome.value_count, 1);
     assert_string_equal(outcome.values[0].metric, "cpu_cycles_per_op");
     assert_true(isnan(hm_outcome_value(&outcome, "cpu_cycles_per_op", -1)));
+    assert_string_equal(outcome.values[0].reason, "");
+    assert_int_equal(take("unknown footprint_bytes nobody tells, here"), 0);
+    assert_string_equal(outcome.values[1].reason, "nobody tells, here");
     assert_int_equal(take("unknown Cycles"), EINVAL);
     assert_int_equal(take("unknown "), EINVAL);
 }

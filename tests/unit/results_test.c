@@ -63,7 +63,8 @@ static int tear_down(void **state) {
 
 static void add(size_t cell, unsigned round, double time_ns, enum hm_status status) {
     struct hm_error error = {""};
-    struct hm_measured values[] = {{"ops_per_second", -1, 1e9 / time_ns}, {"time_ns", -1, time_ns}};
+    struct hm_measured values[] = {{"ops_per_second", -1, 1e9 / time_ns, ""},
+                                   {"time_ns", -1, time_ns, ""}};
     const struct hm_outcome outcome = {
         .status = status, .reason = "a reason, with a comma", .values = values, .value_count = 2};
     const struct hm_sample_place place = {.cell = &plan->cells[cell],
