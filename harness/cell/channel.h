@@ -3,7 +3,8 @@
  *   pin THREAD REQUESTED ACTUAL     proof PATH           value METRIC THREAD NUMBER
  *   point METRIC THREAD T_NS NUMBER checksum HEX         ops COUNT
  *   bucket METRIC BUCKET COUNT      fail STATUS REASON...
- *   unknown METRIC [REASON...]      end NONCE
+ *   unknown METRIC [REASON...]      slice COUNT (so many are done, and it waits for its turn)
+ *   end NONCE
  *
  * The writers use a buffer of their own and write(2): the C library's streams would take memory
  * from the heap that is measured. */

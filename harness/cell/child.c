@@ -10,6 +10,7 @@
 #include "harness/cell/instructions.h"
 #include "harness/cell/latency.h"
 #include "harness/cell/proof.h"
+#include "harness/cell/slices.h"
 #include "harness/cell/space.h"
 #include "harness/machine/proc.h"
 
@@ -55,6 +56,7 @@ static void calibrate(struct hm_engine *engine, uint64_t goal_ns) {
         seconds = try_units(engine, units, goal_s, &asked);
     }
     tell_value("unit_ns", -1, seconds * 1e9 / (double)units);
+    tell_value("peak_rss_bytes", -1, hm_proc_peak_resident_bytes());
 }
 
 struct timed {
@@ -65,7 +67,8 @@ struct timed {
 
 static double measure(void *arg) {
     struct timed *t = arg;
-    t->seconds = hm_engine_run(t->engine, t->config->units);
+    t->seconds = t->config->slices ? hm_slices_run(t->engine, t->config->units, t->config->slices)
+                                   : hm_engine_run(t->engine, t->config->units);
     return t->seconds;
 }
 

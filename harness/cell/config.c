@@ -8,17 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct option options[] = {
-    {"pass", required_argument, NULL, 'p'},      {"allocator", required_argument, NULL, 'a'},
-    {"collector", required_argument, NULL, 'c'}, {"workload", required_argument, NULL, 'w'},
-    {"cpus", required_argument, NULL, 'u'},      {"seed", required_argument, NULL, 's'},
-    {"units", required_argument, NULL, 'n'},     {"warmup", required_argument, NULL, 'm'},
-    {"spin", required_argument, NULL, 'i'},      {"nonce", required_argument, NULL, 'o'},
-    {"library", required_argument, NULL, 'l'},   {"gbench", required_argument, NULL, 'g'},
-    {"name", required_argument, NULL, 'N'},      {"plugin", required_argument, NULL, 'P'},
-    {"threading", required_argument, NULL, 't'}, {"process-cpus", required_argument, NULL, 'U'},
-    {"rate", required_argument, NULL, 'r'},      {"idle", required_argument, NULL, 'I'},
-    {"profile", required_argument, NULL, 'f'},   {NULL, 0, NULL, 0}};
+static const struct option options[] = {{"pass", required_argument, NULL, 'p'},
+                                        {"allocator", required_argument, NULL, 'a'},
+                                        {"collector", required_argument, NULL, 'c'},
+                                        {"workload", required_argument, NULL, 'w'},
+                                        {"cpus", required_argument, NULL, 'u'},
+                                        {"seed", required_argument, NULL, 's'},
+                                        {"units", required_argument, NULL, 'n'},
+                                        {"warmup", required_argument, NULL, 'm'},
+                                        {"spin", required_argument, NULL, 'i'},
+                                        {"nonce", required_argument, NULL, 'o'},
+                                        {"library", required_argument, NULL, 'l'},
+                                        {"gbench", required_argument, NULL, 'g'},
+                                        {"name", required_argument, NULL, 'N'},
+                                        {"plugin", required_argument, NULL, 'P'},
+                                        {"threading", required_argument, NULL, 't'},
+                                        {"process-cpus", required_argument, NULL, 'U'},
+                                        {"rate", required_argument, NULL, 'r'},
+                                        {"idle", required_argument, NULL, 'I'},
+                                        {"profile", required_argument, NULL, 'f'},
+                                        {"slices", required_argument, NULL, 'S'},
+                                        {NULL, 0, NULL, 0}};
 
 const char *hm_pass_name(enum hm_pass pass) {
     static const char *const names[HM_PASS_COUNT] = {"calibrate", "time",         "space",
@@ -61,11 +71,11 @@ static int parse_count(const char *text, uint64_t *out) {
     return errno || end == text || *end ? EINVAL : 0;
 }
 
-static int parse_seconds(const char *text, unsigned *out) {
-    uint64_t seconds;
-    if (parse_count(text, &seconds) || seconds > UINT_MAX)
+static int parse_small(const char *text, unsigned *out) {
+    uint64_t count;
+    if (parse_count(text, &count) || count > UINT_MAX)
         return EINVAL;
-    *out = (unsigned)seconds;
+    *out = (unsigned)count;
     return 0;
 }
 
@@ -98,7 +108,9 @@ static int parse_option(int option, const char *value, struct hm_cell_config *ou
     case 'r':
         return parse_count(value, &out->rate);
     case 'I':
-        return parse_seconds(value, &out->idle_s);
+        return parse_small(value, &out->idle_s);
+    case 'S':
+        return parse_small(value, &out->slices);
     case 'o':
         snprintf(out->nonce, sizeof out->nonce, "%s", value);
         return 0;

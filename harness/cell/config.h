@@ -39,6 +39,7 @@ struct hm_cell_config {
     uint64_t spin_ns;       /* busy waiting before the warm-up */
     uint64_t rate;          /* in the latency pass: calls per second of each thread, 0 for any */
     unsigned idle_s;        /* in the space pass, after the teardown */
+    unsigned slices;        /* in the time pass: turns in which the work is done; 0: all at once */
     char nonce[33];         /* proves that the process came to its end */
     char library[PATH_MAX]; /* where all malloc entry points must come from; "" for the C library */
     char gbench_name[4 * HM_SPEC_BYTES]; /* under which it stands there: the cell\'s id */
@@ -53,6 +54,7 @@ void hm_cell_config_free(struct hm_cell_config *config);
 
 enum {
     HM_CELL_FD = 3, /* the child reports here */
+    HM_TURN_FD = 4, /* it waits for its turns here: a byte for each */
 };
 
 #endif

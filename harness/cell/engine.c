@@ -25,7 +25,7 @@ struct worker {
     struct hm_gc *gc;
     struct hm_pauses pauses;
     uint64_t begin_ns, end_ns; /* of the last timed step */
-    uint64_t busy_ns;          /* in all timed steps of the last run */
+    uint64_t busy_ns;          /* in all timed steps of the last run, and of those that went on */
     uint64_t units_done;       /* since the warm-up */
     struct hm_gc_stats stats;
     double *figures;    /* of its own; all workers' are one array */
@@ -51,12 +51,15 @@ struct hm_engine {
     uint64_t base_resident, base_mapped; /* not the heap's; scratch memory left out */
     uint64_t began_ns;
     uint64_t timed_ns; /* of all runs since then */
+    uint64_t lead_ns;  /* before the next timed step */
+    uint64_t start_ns; /* of this one: no thread begins earlier */
     hm_engine_watch_fn *watch;
     bool torn_down;
     unsigned count;
     struct worker *workers;
-    int *process_pins;         /* where the workload's processes are, as they read it back */
-    struct hm_proc_usage used; /* in all timed steps of the last run */
+    int *process_pins;           /* where the workload's processes are, as they read it back */
+    struct hm_proc_usage before; /* this timed step */
+    struct hm_proc_usage used;   /* in all timed steps of the last run, and of those that went on */
 };
 
 uint64_t hm_engine_now_ns(void) {
@@ -210,8 +213,18 @@ static void step_warm_up_unit(struct worker *w) {
     warm_up(w, 1);
 }
 
+/* What the wait costs is not the work's. */
+static void wait_for_start(struct worker *w) {
+    struct hm_engine *e = w->engine;
+    while (e->start_ns && hm_engine_now_ns() < e->start_ns)
+        ;
+    if (w->run.thread == 0)
+        hm_proc_usage_read(&e->before);
+}
+
 static void step_run(struct worker *w) {
     struct hm_engine *e = w->engine;
+    wait_for_start(w);
     w->begin_ns = hm_engine_now_ns();
     begin_turn(w);
     uint64_t done = e->workload->run(&w->run, e->units);
@@ -427,15 +440,16 @@ static void add_usage(struct hm_proc_usage *sum, const struct hm_proc_usage *bef
 
 /* @return wall seconds */
 static double run_timed(struct hm_engine *engine, uint64_t units) {
-    struct hm_proc_usage before;
+    uint64_t now_ns = hm_engine_now_ns();
     engine->units = units;
-    hm_proc_usage_read(&before);
+    engine->start_ns = engine->lead_ns ? now_ns + engine->lead_ns : 0;
     for (unsigned i = 0; i < hm_engine_collectors(engine); i++)
-        engine->workers[i].pauses.zero_ns = hm_engine_now_ns() - engine->timed_ns;
+        engine->workers[i].pauses.zero_ns = now_ns + engine->lead_ns - engine->timed_ns;
+    engine->lead_ns = 0;
     if (engine->watch)
         engine->watch(true, engine->timed_ns);
     do_step(engine, step_run);
-    add_usage(&engine->used, &before);
+    add_usage(&engine->used, &engine->before);
     uint64_t begin = UINT64_MAX;
     uint64_t end = 0;
     for (unsigned i = 0; i < engine->count; i++) {
@@ -463,10 +477,8 @@ void hm_engine_prepare(struct hm_engine *engine) {
         prepare_unit(engine);
 }
 
-double hm_engine_run(struct hm_engine *engine, uint64_t units) {
-    engine->used = (struct hm_proc_usage){0};
-    for (unsigned i = 0; i < engine->count; i++)
-        engine->workers[i].busy_ns = 0;
+double hm_engine_run_on(struct hm_engine *engine, uint64_t units, uint64_t lead_ns) {
+    engine->lead_ns = lead_ns;
     if (!engine->workload->prepare)
         return run_timed(engine, units);
     double seconds = 0;
@@ -475,6 +487,13 @@ double hm_engine_run(struct hm_engine *engine, uint64_t units) {
         seconds += run_timed(engine, 1);
     }
     return seconds;
+}
+
+double hm_engine_run(struct hm_engine *engine, uint64_t units) {
+    engine->used = (struct hm_proc_usage){0};
+    for (unsigned i = 0; i < engine->count; i++)
+        engine->workers[i].busy_ns = 0;
+    return hm_engine_run_on(engine, units, 0);
 }
 
 void hm_engine_watch(struct hm_engine *engine, hm_engine_watch_fn *watch) {

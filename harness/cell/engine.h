@@ -26,6 +26,10 @@ void hm_engine_warm_up(struct hm_engine *engine);
  *  for that. @return wall seconds */
 double hm_engine_run(struct hm_engine *engine, uint64_t units);
 
+/** As hm_engine_run, but what the process and its threads used is added to that of the runs before.
+ *  @param lead_ns all threads spin for so long first, off the clock: then they are awake, and begin together */
+double hm_engine_run_on(struct hm_engine *engine, uint64_t units, uint64_t lead_ns);
+
 /** From now on call `watch` on the main thread right before each timed step and right after it, while no
  *  thread works. @param watch NULL: no more; `done_ns` is the timed work before the step, or with it */
 typedef void hm_engine_watch_fn(bool working, uint64_t done_ns);
@@ -40,7 +44,7 @@ void hm_engine_prepare(struct hm_engine *engine);
 bool hm_engine_cuts_units(const struct hm_engine *engine);
 /** All threads: the next part of a unit. A failure ends the process. */
 void hm_engine_run_part(struct hm_engine *engine, unsigned part, unsigned parts);
-/** What the process used in the last run, preparations left out. */
+/** What the process used in the last run and those that went on from it, preparations left out. */
 const struct hm_proc_usage *hm_engine_used(const struct hm_engine *engine);
 
 /** Say what the runs so far did, or end the process with "oom" when a thread did not finish. */
@@ -60,7 +64,7 @@ void hm_engine_tear_down(struct hm_engine *engine);
  *  collectors counted. */
 void hm_engine_finish(struct hm_engine *engine);
 
-/** Wall seconds of one worker in the last run. */
+/** Wall seconds of one worker in these runs. */
 double hm_engine_thread_seconds(const struct hm_engine *engine, unsigned thread);
 /** Operations in one unit. */
 uint64_t hm_engine_ops_per_unit(const struct hm_engine *engine);

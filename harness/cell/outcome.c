@@ -144,6 +144,11 @@ int hm_outcome_take(struct hm_outcome *outcome, const char *line, const char *no
         return sscanf(rest, "%" SCNx64, &outcome->checksum) == 1 ? 0 : EINVAL;
     if (IS("ops"))
         return sscanf(rest, "%" SCNu64, &outcome->ops) == 1 ? 0 : EINVAL;
+    if (IS("slice")) {
+        unsigned done;
+        outcome->waits = sscanf(rest, "%u", &done) == 1;
+        return outcome->waits ? 0 : EINVAL;
+    }
     if (IS("end"))
         *ended = strcmp(rest, nonce) == 0;
 #undef IS

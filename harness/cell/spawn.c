@@ -108,6 +108,7 @@ static void build_argv(const struct hm_spawn *s, const char *nonce, struct words
     add_word(w, "--spin=%" PRIu64, s->spin_ns);
     add_word(w, "--rate=%" PRIu64, s->plan->rate);
     add_word(w, "--idle=%u", s->plan->idle_s);
+    add_word(w, "--slices=%u", s->slices);
     add_word(w, "--library=%s", cell->arm->plugin ? "" : cell->arm->library);
     add_word(w, "--name=%s", cell->id);
     add_word(w, "--gbench=%s", s->gbench);
@@ -130,10 +131,18 @@ static void build_env(const struct hm_spawn *s, struct words *w) {
     w->argv[w->count] = NULL;
 }
 
+/* The child's ends of its pipes. */
+struct ends {
+    int report, output;
+    int turn; /* -1: none */
+};
+
 /* In the forked child: never returns. It is bound before exec, so that all of the measured
  * program's memory is touched from its own core. */
-__attribute__((noreturn)) static void become_cell(const struct hm_spawn *s, int report, int output,
+__attribute__((noreturn)) static void become_cell(const struct hm_spawn *s, const struct ends *ends,
                                                   struct words *argv, struct words *env) {
+    int report = fcntl(ends->report, F_DUPFD, HM_TURN_FD + 1); /* out of the way of the others */
+    int turn = ends->turn < 0 ? -1 : fcntl(ends->turn, F_DUPFD, HM_TURN_FD + 1);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int cpu = s->cell->group->cpus[0];
@@ -147,10 +156,12 @@ __attribute__((noreturn)) static void become_cell(const struct hm_spawn *s, int 
     }
     int null = open("/dev/null", O_RDONLY);
     dup2(null, STDIN_FILENO);
-    dup2(output, STDOUT_FILENO);
-    dup2(output, STDERR_FILENO);
+    dup2(ends->output, STDOUT_FILENO);
+    dup2(ends->output, STDERR_FILENO);
     dup2(report, HM_CELL_FD);
-    close_range(HM_CELL_FD + 1, ~0u, 0);
+    if (turn >= 0)
+        dup2(turn, HM_TURN_FD);
+    close_range(turn >= 0 ? HM_TURN_FD + 1 : HM_CELL_FD + 1, ~0u, 0);
     signal(SIGPIPE, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
@@ -174,36 +185,54 @@ static double timeout_of(const struct hm_spawn *s) {
     return s->plan->timeout_s * (s->pass == HM_PASS_INSTRUCTIONS ? VALGRIND_TIMES : 1);
 }
 
+static void close_all(const int *fds, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
+/* @return 0, or an errno and none is open */
+static int open_pipes(struct hm_process *p, struct ends *ends) {
+    int report[2] = {-1, -1};
+    int output[2] = {-1, -1};
+    int turn[2] = {-1, -1};
+    if (pipe2(report, O_CLOEXEC) || pipe2(output, O_CLOEXEC) ||
+        (p->spawn->slices && pipe2(turn, O_CLOEXEC))) {
+        int bad = errno;
+        close_all(report, 2);
+        close_all(output, 2);
+        return bad;
+    }
+    p->report.fd = report[0];
+    p->output.fd = output[0];
+    p->turn_fd = turn[1];
+    *ends = (struct ends){report[1], output[1], turn[0]};
+    return 0;
+}
+
+static void close_pipes(struct hm_process *p) {
+    close_all((const int[]){p->report.fd, p->output.fd, p->turn_fd}, 3);
+}
+
 static int start(const struct hm_spawn *s, struct hm_process *p) {
-    int report[2];
-    int output[2];
+    struct ends ends = {-1, -1, -1};
     struct words argv = {.count = 0};
     struct words env = {.count = 0};
     make_nonce(s->salt, p->nonce, sizeof p->nonce);
     build_argv(s, p->nonce, &argv);
     build_env(s, &env);
-    if (pipe2(report, O_CLOEXEC))
-        return errno;
-    if (pipe2(output, O_CLOEXEC)) {
-        int bad = errno;
-        close(report[0]);
-        close(report[1]);
+    int bad = open_pipes(p, &ends);
+    if (bad)
         return bad;
-    }
     p->pid = fork();
     if (p->pid == 0)
-        become_cell(s, report[1], output[1], &argv, &env);
-    int bad = p->pid < 0 ? errno : 0;
-    close(report[1]);
-    close(output[1]);
-    p->report.fd = report[0];
-    p->output.fd = output[0];
-    if (bad) {
-        close(report[0]);
-        close(output[0]);
-    } else {
+        become_cell(s, &ends, &argv, &env);
+    bad = p->pid < 0 ? errno : 0;
+    close_all((const int[]){ends.report, ends.output, ends.turn}, 3);
+    if (bad)
+        close_pipes(p);
+    else
         setpgid(p->pid, p->pid); /* either side may be first */
-    }
     return bad;
 }
 
@@ -251,10 +280,10 @@ static bool listen_once(struct hm_process *p, int ms) {
     return true;
 }
 
-/* Read until the process has ended; then what is still in the pipes. What it left behind may keep
- * them open, so their end is not waited for. @return false when the time is over */
+/* Read until the process waits or has ended; then what is still in the pipes. What it left behind may
+ * keep them open, so their end is not waited for. @return false when the time is over */
 static bool listen_until(struct hm_process *p, double deadline) {
-    while (!has_ended(p->pid)) {
+    while (!p->outcome->waits && !has_ended(p->pid)) {
         double left = deadline - now_s();
         if (left <= 0 || *p->spawn->interrupted)
             return false;
@@ -263,7 +292,8 @@ static bool listen_until(struct hm_process *p, double deadline) {
             ms = 1; /* the report is complete: the process is about to go */
         listen_once(p, ms);
     }
-    while ((p->report.fd >= 0 || p->output.fd >= 0) && listen_once(p, 0) && now_s() < deadline)
+    while (!p->outcome->waits && (p->report.fd >= 0 || p->output.fd >= 0) && listen_once(p, 0) &&
+           now_s() < deadline)
         ;
     return true;
 }
@@ -302,10 +332,21 @@ int hm_process_start(struct hm_process *process, const struct hm_spawn *spawn,
     return bad;
 }
 
-void hm_process_listen(struct hm_process *process) {
+bool hm_process_listen(struct hm_process *process) {
     double begin = now_s();
     process->in_time = listen_until(process, begin + timeout_of(process->spawn) - process->seconds);
     process->seconds += now_s() - begin;
+    return process->in_time && process->outcome->waits;
+}
+
+bool hm_process_go_on(struct hm_process *process) {
+    ssize_t wrote;
+    process->outcome->waits = false;
+    do
+        wrote = write(process->turn_fd, "", 1);
+    while (wrote < 0 &&
+           errno == EINTR); /* a pipe that is closed is the process's end, which is seen */
+    return hm_process_listen(process);
 }
 
 void hm_process_end(struct hm_process *process) {
@@ -318,10 +359,7 @@ void hm_process_end(struct hm_process *process) {
         say(process->outcome, HM_STATUS_TIMEOUT, "not done after %g s", timeout_of(process->spawn));
     else
         judge(process, status);
-    if (process->report.fd >= 0)
-        close(process->report.fd);
-    if (process->output.fd >= 0)
-        close(process->output.fd);
+    close_pipes(process);
     process->outcome->seconds = process->seconds;
 }
 

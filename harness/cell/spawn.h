@@ -38,7 +38,8 @@ struct hm_outcome {
     uint64_t checksum;
     uint64_t output_hash; /* of a program's standard output; 0: none */
     uint64_t ops;
-    double seconds; /* that the process took, from its start to its end */
+    double seconds; /* that the process took, from its start to its end, but for its waits */
+    bool waits;     /* for its turn */
     struct hm_measured *values;
     size_t value_count;
     struct hm_point *points;
@@ -61,6 +62,7 @@ struct hm_spawn {
     const char *profile; /* file for callgrind's counts, in their pass */
     const char *place;   /* of programs: where the files of their processes are made */
     unsigned round;
+    unsigned slices; /* turns in which the process does its work; 0: all at once */
     const volatile sig_atomic_t *interrupted;
 };
 
@@ -82,6 +84,7 @@ struct hm_process {
     pid_t pid;
     struct hm_stream report; /* HM_CELL_FD */
     struct hm_stream output; /* stdout and stderr together: only the last line is kept */
+    int turn_fd;             /* a byte is a turn; -1 when it takes none */
     char last[256];
     char nonce[33];
     bool ended;     /* the nonce came */
@@ -94,8 +97,11 @@ struct hm_process {
  *  @return 0, or the errno with which the parent could not go on */
 int hm_process_start(struct hm_process *process, const struct hm_spawn *spawn,
                      struct hm_outcome *outcome);
-/** Take what it reports until it has ended or its time is over. */
-void hm_process_listen(struct hm_process *process);
+/** Take what it reports until it waits for its turn, or has ended, or its time is over: the time in which
+ *  it is listened to. @return whether it waits; else hm_process_end it */
+bool hm_process_listen(struct hm_process *process);
+/** Give it its turn, and listen. @return as above */
+bool hm_process_go_on(struct hm_process *process);
 /** End it, with all of its group that is left, and fill in its outcome. */
 void hm_process_end(struct hm_process *process);
 

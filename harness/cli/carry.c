@@ -70,6 +70,8 @@ static int dry_run(const struct hm_plan *plan) {
         printf("%s%s%s%s\n", c->id, c->group->oversubscribed ? "  (oversubscribed)" : "",
                c->skip[0] ? "  skip: " : "", c->skip);
     }
+    if (plan->turn_ms > 0)
+        printf("turns of %g ms\n", plan->turn_ms);
     if (plan->programs)
         printf("%zu cells, %u rounds, %zu runs of programs\n", plan->cell_count, plan->rounds,
                hm_plan_processes(plan));
@@ -116,6 +118,19 @@ static int open_folder(struct run *r, struct hm_error *error) {
                              : hm_gbench_folder(&r->folder, error);
 }
 
+static void warn_of_no_turns(struct run *r) {
+    const struct hm_plan *plan = r->plan;
+    for (size_t g = 0; g < plan->group_count; g++) {
+        const struct hm_group *group = plan->groups[g];
+        char line[HM_SPEC_BYTES + 256];
+        if (!group->no_turns[0])
+            continue;
+        snprintf(line, sizeof line, "%s at %u threads takes no turns: %s", group->workload->label,
+                 group->threads, group->no_turns);
+        warn(r->manifest.warnings, line);
+    }
+}
+
 static int measure(struct run *r, struct hm_error *error) {
     struct hm_session *s = &r->session;
     int bad = r->how->resume ? hm_histogram_settle(&r->folder, r->plan, error) : 0;
@@ -129,6 +144,7 @@ static int measure(struct run *r, struct hm_error *error) {
     hm_progress_begin(&r->progress, hm_plan_processes(r->plan));
     if (!bad)
         bad = hm_session_calibrate(s, error);
+    warn_of_no_turns(r);
     if (!bad)
         bad = hm_manifest_write(&r->manifest, &r->folder, error);
     if (!bad)

@@ -9,7 +9,7 @@ static const char usage[] =
     "usage: heapmark cell --pass=PASS --allocator=SPEC --workload=SPEC --cpus=LIST\n"
     "                     --nonce=TEXT [--collector=SPEC] [--units=N] [--warmup=N]\n"
     "                     [--spin=NS] [--seed=N] [--library=PATH] [--gbench=FILE]\n"
-    "                     [--name=TEXT] [--plugin=PATH]\n\n"
+    "                     [--name=TEXT] [--plugin=PATH] [--slices=N]\n\n"
     "One measured process of 'heapmark run', which reports on descriptor 3.\n";
 
 static int run(int argc, char **argv) {

@@ -34,6 +34,8 @@ static const char usage[] =
     "                   (of the processor, where it has any)\n"
     "  --rate N         in the latency pass: calls are due at fixed times, N a second\n"
     "                   of each thread, and counted from then (default: one by one)\n"
+    "  --turns MS|off   the arms of a cell live at once and work in turns of MS\n"
+    "                   milliseconds (default: off)\n"
     "  --margin P       differences below P percent are not told (default 2%)\n"
     "  --baseline NAME  the allocator that the others are compared with\n"
     "  --seed N         of the operations and of the order (default 1)\n"

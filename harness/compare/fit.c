@@ -53,7 +53,7 @@ static bool same_fact(const json_t *base, const json_t *fresh) {
     const json_t *only = base ? base : fresh;
     if (base && fresh)
         return same(base, fresh);
-    return same(base, fresh) || (json_is_integer(only) && json_integer_value(only) == 0) ||
+    return same(base, fresh) || (json_is_number(only) && json_number_value(only) == 0) ||
            (json_is_string(only) && strcmp(json_string_value(only), "isolated") == 0);
 }
 
@@ -72,6 +72,7 @@ static const struct fact {
     {"machine", "glibc", "the C library"},
     {NULL, "seed", "the seed of the operations"},
     {NULL, "rate", "the rate of calls (--rate)"},
+    {NULL, "turn_ms", "the length of turns (--turns)"},
     {NULL, "threading", "how collectors take threads (--threading)"},
     {NULL, "pin", "the pinning"},
 };

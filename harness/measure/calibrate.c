@@ -3,6 +3,7 @@
 
 #include "harness/measure/profiles.h"
 #include "harness/measure/shuffle.h"
+#include "harness/measure/turns.h"
 
 #include <errno.h>
 #include <math.h>
@@ -42,6 +43,7 @@ static int calibrate_cell(struct hm_session *s, size_t cell, struct hm_error *er
         return bad;
     if (s->plan->programs) /* the warm-up is a run as any other */
         hm_sampling_inspect(s, cell, HM_PASS_CALIBRATE, &outcome);
+    c->peak_bytes = hm_outcome_value(&outcome, "peak_rss_bytes", -1);
     c->ns_per_unit = hm_outcome_value(&outcome, s->plan->programs ? "wall_ns" : "unit_ns", -1);
     if (outcome.status == HM_STATUS_INTERRUPTED) {
         bad = EINTR;
@@ -129,8 +131,10 @@ int hm_session_calibrate(struct hm_session *session, struct hm_error *error) {
             bad = calibrate_cell(session, i, error);
     }
     for (size_t g = 0; !bad && g < plan->group_count; g++)
-        if (!plan->groups[g]->units)
+        if (!plan->groups[g]->units) {
             choose_units(session, plan->groups[g]);
+            hm_turns_plan(plan, plan->groups[g]);
+        }
     for (size_t g = 0; !bad && g < plan->group_count; g++)
         if (hm_group_rounds(plan, plan->groups[g], HM_PASS_INSTRUCTIONS))
             bad = choose_counted_units(session, plan->groups[g], error);

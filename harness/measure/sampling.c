@@ -106,6 +106,7 @@ static struct hm_spawn spawn_of(const struct hm_session *s, size_t cell,
                                  counted ? c->group->counted_units : c->group->warmup_units,
                              .spin_ns = spins ? spin_of(c) : 0,
                              .salt = hm_shuffle_salt(s->plan->seed, cell, place->round),
+                             .slices = place->pass == HM_PASS_TIME ? c->group->slices : 0,
                              .round = place->round};
 }
 

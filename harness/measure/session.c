@@ -3,6 +3,7 @@
 
 #include "harness/measure/sampling.h"
 #include "harness/measure/shuffle.h"
+#include "harness/measure/turns.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -62,24 +63,35 @@ int hm_session_recall(struct hm_session *session, struct hm_error *error) {
     return hm_samples_read(session->folder, session->plan, recall_row, session, error);
 }
 
+bool hm_session_wants(const struct hm_session *session, size_t cell,
+                      const struct hm_sample_place *place) {
+    const struct hm_cell *c = &session->plan->cells[cell];
+    bool has_work = place->pass == HM_PASS_INSTRUCTIONS ? c->group->counted_units : c->group->units;
+    return has_work && !c->skip[0] && !session->failed[cell] &&
+           !*hm_session_done(session, place->pass, cell, place->round);
+}
+
+static int measure_in_a_row(struct hm_session *s, const size_t *order, size_t count,
+                            struct hm_sample_place *place, struct hm_error *error) {
+    int bad = 0;
+    for (size_t i = 0; !bad && i < count; i++) {
+        if (hm_session_wants(s, order[i], place))
+            bad = hm_sampling_run(s, order[i], place, error);
+        place->position++;
+    }
+    return bad;
+}
+
 /* All cells of a group once, in an order drawn for this round. */
 static int measure_group(struct hm_session *s, size_t *order, const struct hm_group *group,
                          struct hm_sample_place *place, struct hm_shuffle *shuffle,
                          struct hm_error *error) {
-    int bad = 0;
     for (size_t i = 0; i < group->count; i++)
         order[i] = group->first + i;
     hm_shuffle(shuffle, order, group->count);
-    for (size_t i = 0; !bad && i < group->count; i++) {
-        size_t cell = order[i];
-        bool run = !s->plan->cells[cell].skip[0] && !s->failed[cell] &&
-                   (place->pass == HM_PASS_INSTRUCTIONS ? group->counted_units : group->units) &&
-                   !*hm_session_done(s, place->pass, cell, place->round);
-        if (run)
-            bad = hm_sampling_run(s, cell, place, error);
-        place->position++;
-    }
-    return bad;
+    if (place->pass == HM_PASS_TIME && group->slices)
+        return hm_turns_measure(s, order, group->count, place, error);
+    return measure_in_a_row(s, order, group->count, place, error);
 }
 
 static int measure_round(struct hm_session *s, size_t *order, size_t *groups, unsigned round,

@@ -35,6 +35,9 @@ int hm_session_recall(struct hm_session *session, struct hm_error *error);
 /** Whether that is measured already. */
 bool *hm_session_done(const struct hm_session *session, enum hm_pass pass, size_t cell,
                       unsigned round);
+/** Whether it is to be measured in this pass and round. */
+bool hm_session_wants(const struct hm_session *session, size_t cell,
+                      const struct hm_sample_place *place);
 
 /** Choose the units of every group that has none yet. @return 0, EINTR when interrupted, or an
  * errno with a line */

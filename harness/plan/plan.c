@@ -30,6 +30,9 @@ static const unsigned space_rounds = 6;
 /* Counts do not vary: the second round is there to show it. */
 static const unsigned counted_rounds = 2;
 
+/* That the baseline works in each turn. */
+static const double default_turn_ms = 0;
+
 static unsigned least(unsigned a, unsigned b) {
     return a < b ? a : b;
 }
@@ -46,7 +49,8 @@ int hm_build_cell(struct hm_builder *b, struct hm_group *group, struct hm_arm *a
                              .arm = arm,
                              .collector = collector,
                              .baseline = baseline,
-                             .ns_per_unit = NAN};
+                             .ns_per_unit = NAN,
+                             .peak_bytes = NAN};
     char threads[16] = "-"; /* a program's are its own */
     if (!group->program)
         snprintf(threads, sizeof threads, "t%u", group->threads);
@@ -269,6 +273,13 @@ static int set_margin(struct hm_builder *b, const char *text) {
     return 0;
 }
 
+/* Only what is timed by itself takes turns, and programs can not be told to wait. */
+static void set_turns(struct hm_plan *plan, double asked_ms) {
+    plan->turn_ms = asked_ms > 0 ? asked_ms : asked_ms < 0 ? 0 : default_turn_ms;
+    if (plan->programs || !plan->time_pass)
+        plan->turn_ms = 0;
+}
+
 static int set_options(struct hm_builder *b) {
     const struct hm_request *r = b->request;
     struct hm_plan *plan = b->plan;
@@ -290,6 +301,7 @@ static int set_options(struct hm_builder *b) {
                        r->threading);
     int bad = set_metrics(b, r->metrics);
     find_valgrind(plan);
+    set_turns(plan, r->turn_ms);
     if (!bad && !hm_plan_is_timed(plan))
         plan->rounds = least(plan->rounds, counted_rounds);
     if (!bad && plan->rate && !plan->latency_pass)

@@ -70,6 +70,8 @@ struct hm_group {
     uint64_t units;
     uint64_t warmup_units;
     uint64_t counted_units; /* of the pass of instructions, and of its warm-up */
+    unsigned slices;        /* turns in which its processes do their work; 0: one after another */
+    char no_turns[160];     /* why it is so, although turns were asked for; "" otherwise */
 };
 
 struct hm_cell {
@@ -80,6 +82,7 @@ struct hm_cell {
     size_t baseline;      /* index of the cell that it is compared with; its own for a baseline */
     char skip[256];       /* why it is not run; "" when it is */
     double ns_per_unit;   /* set by the calibration; NAN before it and where it failed */
+    double peak_bytes;    /* resident in the calibration; NAN as well */
     size_t rounds_needed; /* that would settle an inconclusive time; 0 when settled or not known */
     char proof[PATH_MAX]; /* where its malloc came from, as its last process found */
     char pinned[512];     /* "requested>allowed@last" for each of its threads */
@@ -106,6 +109,7 @@ struct hm_plan {
     double timeout_s;
     double margin;   /* 0.02 for 2 % */
     double target_s; /* measured time of the baseline, for each process */
+    double turn_ms;  /* of it in each turn; 0: processes do not take turns */
     bool time_pass, space_pass, latency_pass, instructions_pass, counters_pass;
     char valgrind[PATH_MAX];   /* the program; "" where it is not wanted or not there */
     char no_instructions[128]; /* why they can not be counted on this machine; "" when they can */

@@ -137,6 +137,17 @@ static int set_timeout(struct hm_request *request, const char *value, struct hm_
     return 0;
 }
 
+static int set_turns(struct hm_request *request, const char *value, struct hm_error *error) {
+    char *end;
+    double ms = strtod(value, &end);
+    bool off = strcmp(value, "off") == 0;
+    if (!off && (end == value || *end || !(ms >= 0.1) || !(ms <= 10000)))
+        return hm_fail(error, EINVAL, "turns=%s: must be milliseconds from 0.1 to 10000, or off",
+                       value);
+    request->turn_ms = off ? -1 : ms;
+    return 0;
+}
+
 static int set_word(char **field, const char *key, const char *value, const char *const *words,
                     struct hm_error *error) {
     char known[128] = "";
@@ -172,6 +183,8 @@ int hm_request_set(struct hm_request *request, const char *key, const char *valu
         return set_rate(request, value, error);
     if (strcmp(key, "timeout") == 0)
         return set_timeout(request, value, error);
+    if (strcmp(key, "turns") == 0)
+        return set_turns(request, value, error);
     if (strcmp(key, "mode") == 0)
         return set_word(&request->mode, key, value, modes, error);
     if (strcmp(key, "pin") == 0)

@@ -52,6 +52,7 @@ struct hm_request {
     char *baseline;  /* allocator's label; NULL: the first of each matrix */
     uint64_t seed;
     double timeout_s; /* 0: the default */
+    double turn_ms;   /* 0: the default; negative: no turns */
     uint64_t rate; /* calls per second of each thread in the latency pass; 0: as fast as they go */
     const struct hm_programs
         *programs; /* in the place of the workloads of all matrices; borrowed */
@@ -64,7 +65,7 @@ void hm_request_init(struct hm_request *request);
 void hm_request_free(struct hm_request *request);
 
 /** Set one of the run's keys (rounds, mode, pin, metrics, margin, baseline, seed, timeout, rate,
- * optional, floor) or of a matrix (allocators, collectors, workloads, threads, sweep).
+ * turns, optional, floor) or of a matrix (allocators, collectors, workloads, threads, sweep).
  *  @return 0, ENOENT for an unknown key, or EINVAL; the line says what is wrong */
 int hm_request_set(struct hm_request *request, const char *key, const char *value,
                    struct hm_error *error);

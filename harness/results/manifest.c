@@ -143,6 +143,8 @@ static json_t *groups_json(const struct hm_plan *plan) {
                                              cpus, "oversubscribed", g->oversubscribed, "units",
                                              (json_int_t)g->units, "warmup_units",
                                              (json_int_t)g->warmup_units));
+        json_object_set_new(json_array_get(all, i), "slices", json_integer((json_int_t)g->slices));
+        json_object_set_new(json_array_get(all, i), "no_turns", text_or_null(g->no_turns));
         if (g->counted_units)
             json_object_set_new(json_array_get(all, i), "counted_units",
                                 json_integer((json_int_t)g->counted_units));
@@ -195,6 +197,7 @@ static json_t *manifest_json(const struct hm_manifest *m) {
     if (!json)
         return NULL;
     json_object_set_new(json, "rate", json_integer((json_int_t)plan->rate));
+    json_object_set_new(json, "turn_ms", json_real(plan->turn_ms));
     json_object_set_new(json, "threading", json_string(hm_threading_name(plan->threading)));
     json_object_set_new(json, "allocators", arms_json(plan));
     json_object_set_new(json, "collectors", collectors_json(plan));
@@ -271,11 +274,29 @@ static int same_programs(const json_t *json, const struct hm_plan *plan, struct 
     return 0;
 }
 
+/* Runs of before there were any say nothing of turns. */
+static int same_turns(const json_t *json, const struct hm_plan *plan, struct hm_error *error) {
+    double ms = json_number_value(json_object_get(json, "turn_ms"));
+    if (ms == plan->turn_ms)
+        return 0;
+    if (!(ms > 0))
+        return hm_fail(error, EINVAL, "the run takes no turns: go on with --turns off");
+    return hm_fail(error, EINVAL, "the run takes turns of %g ms: go on with --turns %g", ms, ms);
+}
+
+static void recall_group(const json_t *json, struct hm_group *group) {
+    json_int_t slices = json_integer_value(json_object_get(json, "slices"));
+    group->slices = slices > 0 && slices <= UINT_MAX ? (unsigned)slices : 0;
+    snprintf(group->no_turns, sizeof group->no_turns, "%s", text_of(json, "no_turns"));
+}
+
 int hm_manifest_resume(const json_t *json, struct hm_plan *plan, struct hm_manifest *out,
                        struct hm_error *error) {
     int bad = same_cells(json, plan, error);
     if (!bad)
         bad = same_programs(json, plan, error);
+    if (!bad)
+        bad = same_turns(json, plan, error);
     if (bad)
         return bad;
     const json_t *groups = json_object_get(json, "groups");
@@ -287,6 +308,7 @@ int hm_manifest_resume(const json_t *json, struct hm_plan *plan, struct hm_manif
             return hm_fail(error, EINVAL, "run.json: negative units of group %zu", i);
         plan->groups[i]->units = (uint64_t)units;
         plan->groups[i]->warmup_units = (uint64_t)warmup;
+        recall_group(group, plan->groups[i]);
     }
     for (size_t i = 0; i < plan->cell_count; i++) {
         const json_t *ns =

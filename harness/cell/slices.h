@@ -1,0 +1,19 @@
+/* Turns: the measured work is cut into slices, and the process waits before each until it may go on.
+ *
+ * All arms of a group are alive at once, on the same cores, and one of them works at a time: what disturbs the
+ * machine for longer than a slice disturbs all of them alike. */
+#ifndef HM_HARNESS_CELL_SLICES_H
+#define HM_HARNESS_CELL_SLICES_H
+
+#include "harness/cell/engine.h"
+
+/** How many slices of about so long the work makes; at least one unit is in each. @return at least 1 */
+unsigned hm_slices_count(uint64_t units, double unit_ns, double slice_ns);
+/** The units of one slice: the same in all, give or take one. @param slice from 0 */
+uint64_t hm_slices_units(uint64_t units, unsigned slices, unsigned slice);
+
+/** In the measured process: do the units, a slice in each turn; then wait for one turn more, in which comes what
+ *  follows. Main thread. @return wall seconds of all slices */
+double hm_slices_run(struct hm_engine *engine, uint64_t units, unsigned slices);
+
+#endif

@@ -1,0 +1,97 @@
+/* How measured work is cut into slices, and the order of turns. */
+#include "harness/cell/slices.h"
+#include "harness/measure/turns.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum {
+    ARMS = 3,
+    ORDERS = 6,
+    TURNS = 6000,
+};
+
+static void test_slices_are_as_long_as_asked_for(void **state) {
+    (void)state;
+    assert_int_equal(hm_slices_count(30000, 1000, 5e6), 6);
+    assert_int_equal(hm_slices_count(30000, 1000, 4.1e6), 7);
+    assert_int_equal(hm_slices_count(30000, 1000, 1e9), 1);
+}
+
+static void test_a_slice_has_at_least_one_unit(void **state) {
+    (void)state;
+    assert_int_equal(hm_slices_count(3, 1e7, 1e6), 3);
+    assert_int_equal(hm_slices_count(1, 1e9, 1e6), 1);
+    assert_int_equal(hm_slices_count(0, 1e9, 1e6), 1);
+    assert_true(hm_slices_count(UINT64_MAX, 1e9, 1e5) <= 10000);
+}
+
+static void check_shares(uint64_t units, unsigned slices) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < slices; i++) {
+        uint64_t share = hm_slices_units(units, slices, i);
+        assert_in_range(share, units / slices, units / slices + 1);
+        sum += share;
+    }
+    assert_true(sum == units);
+}
+
+static void test_slices_are_all_of_the_work_in_equal_shares(void **state) {
+    (void)state;
+    for (unsigned slices = 1; slices < 40; slices++)
+        for (uint64_t units = slices; units < 200; units++)
+            check_shares(units, slices);
+    check_shares(UINT64_MAX, 7);
+}
+
+/* The number of a permutation of three. */
+static unsigned rank(const size_t *order) {
+    assert_int_equal(order[0] + order[1] + order[2], 3);
+    assert_int_equal(order[0] * order[1] * order[2], 0);
+    assert_int_not_equal(order[0], order[1]);
+    return (unsigned)(2 * order[0] + (order[1] > order[2]));
+}
+
+/* Each order about as often, and each after each other about as often: within six deviations. */
+static void test_every_turn_has_a_fresh_order(void **state) {
+    unsigned counts[ORDERS] = {0};
+    unsigned follows[ORDERS][ORDERS] = {0};
+    unsigned before = 0;
+    (void)state;
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        size_t order[ARMS];
+        hm_turns_order(77, turn, order, ARMS);
+        unsigned now = rank(order);
+        counts[now]++;
+        follows[before][now] += turn > 0;
+        before = now;
+    }
+    for (unsigned i = 0; i < ORDERS; i++) {
+        assert_in_range(counts[i], 1000 - 173, 1000 + 173);
+        for (unsigned k = 0; k < ORDERS; k++)
+            assert_in_range(follows[i][k], 167 - 76, 167 + 76);
+    }
+}
+
+static void test_the_order_is_that_of_the_seed(void **state) {
+    size_t one[20], two[20], other[20];
+    (void)state;
+    hm_turns_order(5, 3, one, 20);
+    hm_turns_order(5, 3, two, 20);
+    hm_turns_order(6, 3, other, 20);
+    assert_memory_equal(one, two, sizeof one);
+    assert_memory_not_equal(one, other, sizeof one);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slices_are_as_long_as_asked_for),
+        cmocka_unit_test(test_a_slice_has_at_least_one_unit),
+        cmocka_unit_test(test_slices_are_all_of_the_work_in_equal_shares),
+        cmocka_unit_test(test_every_turn_has_a_fresh_order),
+        cmocka_unit_test(test_the_order_is_that_of_the_seed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
