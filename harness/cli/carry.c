@@ -72,12 +72,18 @@ static int dry_run(const struct hm_plan *plan) {
     }
     if (plan->turn_ms > 0)
         printf("turns of %g ms\n", plan->turn_ms);
+    const bool looks = plan->looks.count > 0;
+    const char *most = looks ? "auto, at most " : "";
     if (plan->programs)
-        printf("%zu cells, %u rounds, %zu runs of programs\n", plan->cell_count, plan->rounds,
-               hm_plan_processes(plan));
+        printf("%zu cells, %s%u rounds, %s%zu runs of programs", plan->cell_count, most,
+               plan->rounds, looks ? "at most " : "", hm_plan_processes(plan));
     else
-        printf("%zu cells, %u rounds, %zu processes, about %.0f s (estimated)\n", plan->cell_count,
-               plan->rounds, hm_plan_processes(plan), seconds);
+        printf("%zu cells, %s%u rounds, %s%zu processes, %s %.0f s (estimated)", plan->cell_count,
+               most, plan->rounds, looks ? "at most " : "", hm_plan_processes(plan),
+               looks ? "at most" : "about", seconds);
+    if (looks)
+        printf(", budget %.0f s", plan->budget_s);
+    putchar('\n');
     return HM_EXIT_OK;
 }
 

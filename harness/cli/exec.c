@@ -28,8 +28,10 @@ static const char usage[] =
     "  --only LIST      of the suite, these programs\n"
     "  -o DIR           where the results go (default: results/DATE, with a link\n"
     "                   results/latest); must be new or empty\n"
-    "  --rounds N       number of rounds (default 12)\n"
-    "  --quick          6 rounds, --rigorous 30\n"
+    "  --rounds N       number of rounds (default 12), or auto: until each comparison\n"
+    "                   is decided or the budget is spent\n"
+    "  --budget TIME    of --rounds auto: 90s, 10m (default), 2h\n"
+    "  --quick          6 rounds, --rigorous 30; auto: at most 27, 141 (default 60)\n"
     "  --pin POLICY     none (default: all CPUs) or core (the program on one of them)\n"
     "  --input FILE     standard input of the command (default: empty)\n"
     "  --label NAME     the command's name in tables (default: its file's)\n"
@@ -54,18 +56,29 @@ static const char usage[] =
     "  heapmark exec --suite programs --quick\n";
 
 /* Long options that set a key of the request carry its name. */
-static const struct option options[] = {
-    {"quick", no_argument, NULL, 'q'},          {"rigorous", no_argument, NULL, 'r'},
-    {"dry-run", no_argument, NULL, 'n'},        {"no-plots", no_argument, NULL, 'p'},
-    {"require-quiet", no_argument, NULL, 'Q'},  {"resume", required_argument, NULL, 'R'},
-    {"suite", required_argument, NULL, 'S'},    {"only", required_argument, NULL, 'O'},
-    {"input", required_argument, NULL, 'i'},    {"label", required_argument, NULL, 'l'},
-    {"expect", required_argument, NULL, 'e'},   {"children", required_argument, NULL, 'c'},
-    {"same-output", no_argument, NULL, 's'},    {"keep-output", no_argument, NULL, 'K'},
-    {"no-output", no_argument, NULL, 'N'},      {"rounds", required_argument, NULL, 'k'},
-    {"pin", required_argument, NULL, 'k'},      {"margin", required_argument, NULL, 'k'},
-    {"baseline", required_argument, NULL, 'k'}, {"seed", required_argument, NULL, 'k'},
-    {"timeout", required_argument, NULL, 'k'},  {NULL, 0, NULL, 0}};
+static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
+                                        {"rigorous", no_argument, NULL, 'r'},
+                                        {"dry-run", no_argument, NULL, 'n'},
+                                        {"no-plots", no_argument, NULL, 'p'},
+                                        {"require-quiet", no_argument, NULL, 'Q'},
+                                        {"resume", required_argument, NULL, 'R'},
+                                        {"suite", required_argument, NULL, 'S'},
+                                        {"only", required_argument, NULL, 'O'},
+                                        {"input", required_argument, NULL, 'i'},
+                                        {"label", required_argument, NULL, 'l'},
+                                        {"expect", required_argument, NULL, 'e'},
+                                        {"children", required_argument, NULL, 'c'},
+                                        {"same-output", no_argument, NULL, 's'},
+                                        {"keep-output", no_argument, NULL, 'K'},
+                                        {"no-output", no_argument, NULL, 'N'},
+                                        {"rounds", required_argument, NULL, 'k'},
+                                        {"pin", required_argument, NULL, 'k'},
+                                        {"margin", required_argument, NULL, 'k'},
+                                        {"baseline", required_argument, NULL, 'k'},
+                                        {"seed", required_argument, NULL, 'k'},
+                                        {"timeout", required_argument, NULL, 'k'},
+                                        {"budget", required_argument, NULL, 'k'},
+                                        {NULL, 0, NULL, 0}};
 
 struct wish {
     struct hm_request request;

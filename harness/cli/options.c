@@ -27,6 +27,7 @@ static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
                                         {"rate", required_argument, NULL, 'k'},
                                         {"sweep", required_argument, NULL, 's'},
                                         {"turns", required_argument, NULL, 'k'},
+                                        {"budget", required_argument, NULL, 'k'},
                                         {NULL, 0, NULL, 0}};
 
 enum {

@@ -1,6 +1,7 @@
 /* One run in progress. */
 #include "harness/measure/session.h"
 
+#include "harness/measure/looks.h"
 #include "harness/measure/sampling.h"
 #include "harness/measure/shuffle.h"
 #include "harness/measure/turns.h"
@@ -15,13 +16,16 @@ int hm_session_init(struct hm_session *session) {
         calloc(HM_PASS_COUNT * plan->cell_count * plan->rounds + 1, sizeof *session->done);
     session->failed = calloc(plan->cell_count + 1, sizeof *session->failed);
     session->checksums = calloc(3 * plan->group_count + 1, sizeof *session->checksums);
-    return session->done && session->failed && session->checksums ? 0 : ENOMEM;
+    session->group_s = calloc(plan->group_count + 1, sizeof *session->group_s);
+    session->begun_s = hm_looks_now();
+    return session->done && session->failed && session->checksums && session->group_s ? 0 : ENOMEM;
 }
 
 void hm_session_free(struct hm_session *session) {
     free(session->done);
     free(session->failed);
     free(session->checksums);
+    free(session->group_s);
 }
 
 size_t hm_session_failures(const struct hm_session *session) {
@@ -105,9 +109,12 @@ static int measure_round(struct hm_session *s, size_t *order, size_t *groups, un
     for (int pass = HM_PASS_TIME; pass < HM_PASS_COUNT; pass++) {
         struct hm_sample_place place = {
             .pass = (enum hm_pass)pass, .round = round, .position = position};
-        for (size_t i = 0; !bad && i < s->plan->group_count; i++)
-            if (round < hm_group_rounds(s->plan, s->plan->groups[groups[i]], place.pass))
-                bad = measure_group(s, order, s->plan->groups[groups[i]], &place, &shuffle, error);
+        for (size_t i = 0; !bad && i < s->plan->group_count; i++) {
+            const struct hm_group *group = s->plan->groups[groups[i]];
+            if (!group->rests && round < hm_group_rounds(s->plan, group, place.pass))
+                bad = measure_group(s, order, group, &place, &shuffle, error);
+            hm_looks_clock(s, groups[i]);
+        }
         position = place.position;
     }
     hm_progress_round(s->progress, round + 1, s->plan->rounds);
@@ -119,8 +126,14 @@ int hm_session_measure(struct hm_session *session, struct hm_error *error) {
     size_t *order = calloc(plan->cell_count + 1, sizeof *order);
     size_t *groups = calloc(plan->group_count + 1, sizeof *groups);
     int bad = order && groups ? 0 : hm_fail(error, ENOMEM, "out of memory");
-    for (unsigned round = 0; !bad && round < plan->rounds; round++)
+    unsigned round = 0;
+    for (; !bad && round < plan->rounds && hm_looks_go_on(session); round++) {
         bad = measure_round(session, order, groups, round, error);
+        if (!bad)
+            bad = hm_looks_after(session, round + 1, error);
+    }
+    if (!bad)
+        bad = hm_looks_end(session, round, error);
     free(order);
     free(groups);
     return bad;

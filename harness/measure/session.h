@@ -19,8 +19,11 @@ struct hm_session {
     struct hm_progress *progress;
     const char *program; /* absolute path of heapmark */
     const volatile sig_atomic_t *interrupted;
-    bool *done;   /* [pass][cell][round]: measured by an earlier part of this run */
-    bool *failed; /* [cell] */
+    bool *done;      /* [pass][cell][round]: measured by an earlier part of this run */
+    bool *failed;    /* [cell] */
+    double *group_s; /* [group]: what it took in the round before, or so far in this one */
+    double begun_s;  /* on the monotonic clock: the run, or this part of it */
+    double clock_s;  /* up to here the time of the round is known */
     uint64_t
         *checksums; /* [group], and those of open loops: of the first good process; 0 before it */
 };

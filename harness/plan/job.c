@@ -1,7 +1,7 @@
 /* Job files: INI, read by inih.
  *
- *   [run]               rounds, mode, pin, threading, metrics, margin, baseline, seed, timeout, rate,
- *                       turns, optional, floor;
+ *   [run]               rounds, budget, mode, pin, threading, metrics, margin, baseline, seed,
+ *                       timeout, rate, turns, optional, floor;
  *                       and the keys of a matrix, when the file has only one
  *   [matrix NAME]       allocators, collectors, workloads, threads, sweep
  *   [allocator NAME]    use = SPEC or PATH; env = NAME=VALUE (may be repeated)

@@ -16,8 +16,12 @@
 static const struct mode {
     const char *name;
     unsigned rounds;
+    unsigned looks; /* of a run that stops by itself */
     double target_s;
-} modes[] = {{"quick", 6, 0.015}, {"default", 12, 0.030}, {"rigorous", 30, 0.060}};
+} modes[] = {{"quick", 6, 4, 0.015}, {"default", 12, 6, 0.030}, {"rigorous", 30, 8, 0.060}};
+
+/* As long as people wait, with something else to do. */
+static const double default_budget_s = 600;
 
 /* A process's time beside the measured one, for the estimate: starting, set-up and end. */
 static const double warmup_s = 0.060;
@@ -280,6 +284,21 @@ static void set_turns(struct hm_plan *plan, double asked_ms) {
         plan->turn_ms = 0;
 }
 
+/* Whether there is something to decide by is known once the metrics are. */
+static int set_looks(struct hm_builder *b, const struct mode *mode) {
+    const struct hm_request *r = b->request;
+    struct hm_plan *plan = b->plan;
+    if (!r->auto_rounds)
+        return r->budget_s > 0 ? hm_fail(b->error, EINVAL, "budget: goes with rounds=auto") : 0;
+    if (!plan->time_pass)
+        return hm_fail(b->error, EINVAL, "rounds=auto: decides by time, and metrics=%s has none",
+                       r->metrics);
+    plan->looks = hm_looks_plan(mode->looks);
+    plan->rounds = plan->looks.rounds[mode->looks - 1];
+    plan->budget_s = r->budget_s > 0 ? r->budget_s : default_budget_s;
+    return 0;
+}
+
 static int set_options(struct hm_builder *b) {
     const struct hm_request *r = b->request;
     struct hm_plan *plan = b->plan;
@@ -306,6 +325,8 @@ static int set_options(struct hm_builder *b) {
         plan->rounds = least(plan->rounds, counted_rounds);
     if (!bad && plan->rate && !plan->latency_pass)
         bad = hm_fail(b->error, EINVAL, "rate=%" PRIu64 ": goes with metrics=latency", plan->rate);
+    if (!bad)
+        bad = set_looks(b, mode);
     return bad ? bad : set_margin(b, r->margin);
 }
 

@@ -25,6 +25,7 @@
 #include "harness/plan/request.h"
 #include "harness/plan/spec.h"
 #include "harness/plan/sweep.h"
+#include "harness/stats/looks.h"
 
 #include <limits.h>
 
@@ -72,6 +73,8 @@ struct hm_group {
     uint64_t counted_units; /* of the pass of instructions, and of its warm-up */
     unsigned slices;        /* turns in which its processes do their work; 0: one after another */
     char no_turns[160];     /* why it is so, although turns were asked for; "" otherwise */
+    unsigned rounds;        /* in which it was measured so far */
+    bool rests; /* all that is to be decided about it is: it takes no part in further rounds */
 };
 
 struct hm_cell {
@@ -84,10 +87,13 @@ struct hm_cell {
     double ns_per_unit;   /* set by the calibration; NAN before it and where it failed */
     double peak_bytes;    /* resident in the calibration; NAN as well */
     size_t rounds_needed; /* that would settle an inconclusive time; 0 when settled or not known */
-    char proof[PATH_MAX]; /* where its malloc came from, as its last process found */
-    char pinned[512];     /* "requested>allowed@last" for each of its threads */
-    uint64_t output_hash; /* of a program's standard output, the first that was seen; 0: none */
-    bool output_varies;   /* from run to run */
+    /* Of its time, by the last look of a run with looks. */
+    const char *verdict;    /* static storage; NULL where it is not compared */
+    unsigned decided_after; /* rounds; 0 while it is inconclusive */
+    char proof[PATH_MAX];   /* where its malloc came from, as its last process found */
+    char pinned[512];       /* "requested>allowed@last" for each of its threads */
+    uint64_t output_hash;   /* of a program's standard output, the first that was seen; 0: none */
+    bool output_varies;     /* from run to run */
 };
 
 struct hm_plan {
@@ -104,7 +110,10 @@ struct hm_plan {
     const char *mode; /* static storage */
     enum hm_pin pin;
     enum hm_threading threading; /* of mutators */
-    unsigned rounds;
+    unsigned rounds;             /* the most, where there are looks */
+    struct hm_looks looks;       /* none: the number of rounds is fixed */
+    double budget_s;             /* of a run with looks */
+    bool out_of_budget;          /* set by the measurement: no further round would fit */
     uint64_t seed;
     double timeout_s;
     double margin;   /* 0.02 for 2 % */

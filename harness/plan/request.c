@@ -3,6 +3,7 @@
 
 #include "harness/plan/spec.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,10 +105,32 @@ const struct hm_config *hm_request_config(const struct hm_request *request, cons
 }
 
 static int set_rounds(struct hm_request *request, const char *value, struct hm_error *error) {
-    int64_t n;
-    if (hm_number_parse(value, 1000, &n) || n < 1 || n > 10000)
-        return hm_fail(error, EINVAL, "rounds=%s: must be a whole number from 1 to 10000", value);
+    int64_t n = 0;
+    bool by_itself = strcmp(value, "auto") == 0;
+    if (!by_itself && (hm_number_parse(value, 1000, &n) || n < 1 || n > 10000))
+        return hm_fail(error, EINVAL, "rounds=%s: must be a whole number from 1 to 10000, or auto",
+                       value);
+    request->auto_rounds = by_itself;
     request->rounds = (unsigned)n;
+    return 0;
+}
+
+/* @return the seconds of "s", "m" or "h", or 0 */
+static double unit_s(const char *unit) {
+    return strcmp(unit, "s") == 0   ? 1
+           : strcmp(unit, "m") == 0 ? 60
+           : strcmp(unit, "h") == 0 ? 3600
+                                    : 0;
+}
+
+static int set_budget(struct hm_request *request, const char *value, struct hm_error *error) {
+    char *end;
+    double number = strtod(value, &end);
+    double seconds = end > value && isdigit((unsigned char)value[0]) ? number * unit_s(end) : 0;
+    if (!(seconds >= 1) || !(seconds <= 1000 * 3600.0))
+        return hm_fail(error, EINVAL,
+                       "budget=%s: must be a time from 1s to 1000h, such as 90s, 10m or 2h", value);
+    request->budget_s = seconds;
     return 0;
 }
 
@@ -177,6 +200,8 @@ int hm_request_set(struct hm_request *request, const char *key, const char *valu
     static const char *const threadings[] = {"isolated", "gil", "free", NULL};
     if (strcmp(key, "rounds") == 0)
         return set_rounds(request, value, error);
+    if (strcmp(key, "budget") == 0)
+        return set_budget(request, value, error);
     if (strcmp(key, "seed") == 0)
         return set_seed(request, value, error);
     if (strcmp(key, "rate") == 0)

@@ -43,13 +43,15 @@ struct hm_request {
     unsigned matrix_count;
     struct hm_config configs[HM_REQUEST_CONFIGS];
     unsigned config_count;
-    unsigned rounds; /* 0: the mode's own */
-    char *mode;      /* "quick", "default", "rigorous", or NULL */
-    char *pin;       /* NULL: core */
-    char *threading; /* NULL: isolated */
-    char *metrics;   /* NULL: time,space */
-    char *margin;    /* "2%", or NULL */
-    char *baseline;  /* allocator's label; NULL: the first of each matrix */
+    unsigned rounds;  /* 0: the mode's own */
+    bool auto_rounds; /* until each comparison is decided, or the budget is spent */
+    double budget_s;  /* 0: the default */
+    char *mode;       /* "quick", "default", "rigorous", or NULL */
+    char *pin;        /* NULL: core */
+    char *threading;  /* NULL: isolated */
+    char *metrics;    /* NULL: time,space */
+    char *margin;     /* "2%", or NULL */
+    char *baseline;   /* allocator's label; NULL: the first of each matrix */
     uint64_t seed;
     double timeout_s; /* 0: the default */
     double turn_ms;   /* 0: the default; negative: no turns */
@@ -64,7 +66,7 @@ struct hm_request {
 void hm_request_init(struct hm_request *request);
 void hm_request_free(struct hm_request *request);
 
-/** Set one of the run's keys (rounds, mode, pin, metrics, margin, baseline, seed, timeout, rate,
+/** Set one of the run's keys (rounds, budget, mode, pin, metrics, margin, baseline, seed, timeout, rate,
  * turns, optional, floor) or of a matrix (allocators, collectors, workloads, threads, sweep).
  *  @return 0, ENOENT for an unknown key, or EINVAL; the line says what is wrong */
 int hm_request_set(struct hm_request *request, const char *key, const char *value,

@@ -3,6 +3,7 @@
 
 #include "harness/plan/spec.h"
 #include "harness/report/counts.h"
+#include "harness/report/looks.h"
 #include "harness/report/words.h"
 #include "harness/results/csv.h"
 #include "harness/results/latency_names.h"
@@ -20,6 +21,8 @@ enum {
     NAME_WIDTH = 27,
     PROGRAM_WIDTH = 15, /* of an allocator under a program, which has one more column */
     SPEED_WIDTH = 22,
+    VERDICT_WIDTH = 12,
+    LOOK_WIDTH = 3, /* of " @8" behind a verdict; taken off the name */
     PROGRAM_SPEED_WIDTH = 20,
     LATENCY_WIDTH = 20,          /* of an allocator over its latencies */
     RESPONSE = HM_LATENCY_CALLS, /* behind the kinds of calls */
@@ -39,7 +42,8 @@ struct line {
     double latency_ns[KINDS][HM_LATENCY_QUANTILES];
     bool program;
     bool baseline;
-    char note[64]; /* such as "oversubscribed" */
+    double confidence; /* of the interval */
+    char note[64];     /* such as "oversubscribed" */
     struct line *next;
 };
 
@@ -110,7 +114,12 @@ static int take_row(struct lines *all, const struct hm_csv *csv) {
     l->low = number(csv, "ratio_low");
     l->high = number(csv, "ratio_high");
     l->baseline = strcmp(field(csv, "baseline"), l->cell) == 0;
+    l->confidence = number(csv, "confidence");
     snprintf(l->verdict, sizeof l->verdict, "%s", field(csv, "verdict"));
+    const size_t used = strlen(l->verdict);
+    const double after = number(csv, "decided_after");
+    if (isfinite(after))
+        snprintf(l->verdict + used, sizeof l->verdict - used, " @%.0f", after);
     return 0;
 }
 
@@ -149,6 +158,15 @@ static void put_time(FILE *out, double ns) {
         fprintf(out, "%8.3g", ns);
 }
 
+/* Where verdicts tell after how many rounds they were reached, names have less room. */
+static int look_width(const struct line *l) {
+    return l->confidence > 0.95 ? LOOK_WIDTH : 0;
+}
+
+static int name_width(const struct line *l) {
+    return (l->program ? PROGRAM_WIDTH : NAME_WIDTH) - look_width(l);
+}
+
 static void put_line(FILE *out, const struct line *l) {
     char ratio[64] = "";
     if (l->baseline)
@@ -157,7 +175,7 @@ static void put_line(FILE *out, const struct line *l) {
         snprintf(ratio, sizeof ratio, "%-5.3g [%.3g, %.3g]", l->ratio, l->low, l->high);
     else if (isfinite(l->ratio))
         snprintf(ratio, sizeof ratio, "%-5.3g [NA]", l->ratio);
-    const int width = l->program ? PROGRAM_WIDTH : NAME_WIDTH;
+    const int width = name_width(l);
     if (strlen(l->name) > (size_t)width)
         fprintf(out, "  %s\n  %*s ", l->name, width, "");
     else
@@ -165,8 +183,8 @@ static void put_line(FILE *out, const struct line *l) {
     put_time(out, l->program ? l->time_ns * 1e-6 : l->time_ns);
     if (l->program)
         put_time(out, l->cpu_ns * 1e-6);
-    fprintf(out, "  %-*s %-12s", l->program ? PROGRAM_SPEED_WIDTH : SPEED_WIDTH, ratio,
-            strcmp(l->verdict, "NA") == 0 ? "" : l->verdict);
+    fprintf(out, "  %-*s %-*s", l->program ? PROGRAM_SPEED_WIDTH : SPEED_WIDTH, ratio,
+            VERDICT_WIDTH + look_width(l), strcmp(l->verdict, "NA") == 0 ? "" : l->verdict);
     put_bytes(out, l->footprint);
     fputc('\n', out);
 }
@@ -190,13 +208,17 @@ static void put_legend(FILE *out, const struct lines *all) {
 }
 
 static void put_head(FILE *out, const struct line *l) {
+    char speed[40] = "speed [95 % interval]";
+    if (l->program || look_width(l))
+        snprintf(speed, sizeof speed, "speed [%.4g %% CI]",
+                 look_width(l) ? l->confidence * 100 : 95);
     fprintf(out, "\n%s%s\n", l->group, l->note);
     if (l->program)
-        fprintf(out, "  %-*s %8s%8s  %-*s %-12s%11s\n", PROGRAM_WIDTH, "", "wall ms", "cpu ms",
-                PROGRAM_SPEED_WIDTH, "speed [95 % CI]", "verdict", "memory ");
+        fprintf(out, "  %-*s %8s%8s  %-*s %-*s%11s\n", name_width(l), "", "wall ms", "cpu ms",
+                PROGRAM_SPEED_WIDTH, speed, VERDICT_WIDTH + look_width(l), "verdict", "memory ");
     else
-        fprintf(out, "  %-*s %8s  %-*s %-12s%11s\n", NAME_WIDTH, "", "ns/op", SPEED_WIDTH,
-                "speed [95 % interval]", "verdict", "footprint ");
+        fprintf(out, "  %-*s %8s  %-*s %-*s%11s\n", name_width(l), "", "ns/op", SPEED_WIDTH, speed,
+                VERDICT_WIDTH + look_width(l), "verdict", "footprint ");
 }
 
 /* Whether there is anything for the table of speeds; where a pass was left out it has NA. */
@@ -421,6 +443,7 @@ int hm_table_print(FILE *out, const char *folder, struct hm_error *error) {
         if (has_speeds(&all)) {
             put_lines(out, &all);
             put_legend(out, &all);
+            hm_looks_print(out, folder);
         }
         put_latencies(out, &all);
         bad = hm_counts_print(out, folder, error);

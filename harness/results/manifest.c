@@ -145,6 +145,8 @@ static json_t *groups_json(const struct hm_plan *plan) {
                                              (json_int_t)g->warmup_units));
         json_object_set_new(json_array_get(all, i), "slices", json_integer((json_int_t)g->slices));
         json_object_set_new(json_array_get(all, i), "no_turns", text_or_null(g->no_turns));
+        if (plan->looks.count)
+            json_object_set_new(json_array_get(all, i), "rounds", json_integer(g->rounds));
         if (g->counted_units)
             json_object_set_new(json_array_get(all, i), "counted_units",
                                 json_integer((json_int_t)g->counted_units));
@@ -159,6 +161,12 @@ static void put_output(json_t *json, const struct hm_cell *cell) {
     json_object_set_new(json, "output_varies", json_boolean(cell->output_varies));
 }
 
+static void put_look(json_t *json, const struct hm_cell *cell) {
+    json_object_set_new(json, "verdict", text_or_null(cell->verdict));
+    json_object_set_new(json, "decided_after",
+                        cell->decided_after ? json_integer(cell->decided_after) : json_null());
+}
+
 static json_t *cells_json(const struct hm_plan *plan) {
     json_t *all = json_array();
     for (size_t i = 0; i < plan->cell_count; i++) {
@@ -170,11 +178,42 @@ static json_t *cells_json(const struct hm_plan *plan) {
         json_object_set_new(json, "skip", text_or_null(c->skip));
         json_object_set_new(json, "malloc_from", text_or_null(c->proof));
         json_object_set_new(json, "pinned", text_or_null(c->pinned));
+        if (plan->looks.count)
+            put_look(json, c);
         if (plan->programs)
             put_output(json, c);
         json_array_append_new(all, json);
     }
     return all;
+}
+
+/* How many comparisons of time had been settled by then. */
+static int settled_by(const struct hm_plan *plan, unsigned rounds) {
+    int settled = 0;
+    for (size_t i = 0; i < plan->cell_count; i++)
+        settled += plan->cells[i].decided_after && plan->cells[i].decided_after <= rounds;
+    return settled;
+}
+
+static json_t *looks_json(const struct hm_plan *plan) {
+    const struct hm_looks *looks = &plan->looks;
+    json_t *all = json_array();
+    for (unsigned k = 0; k < looks->count; k++) {
+        bool held = k < looks->held;
+        json_array_append_new(
+            all, json_pack("{s:i, s:f, s:b, s:o}", "rounds", (int)looks->rounds[k], "level",
+                           hm_looks_level(looks), "held", held, "decided",
+                           held ? json_integer(settled_by(plan, looks->rounds[k])) : json_null()));
+    }
+    return all;
+}
+
+/* How many rounds there are: of a run with looks, in the group that had most. */
+static int rounds_of(const struct hm_plan *plan) {
+    unsigned most = 0;
+    for (size_t g = 0; g < plan->group_count; g++)
+        most = plan->groups[g]->rounds > most ? plan->groups[g]->rounds : most;
+    return (int)(plan->looks.count ? most : plan->rounds);
 }
 
 static json_t *build_json(void) {
@@ -191,7 +230,7 @@ static json_t *manifest_json(const struct hm_manifest *m) {
         json_pack("{s:i, s:s, s:s, s:s, s:o, s:o, s:s, s:i, s:I, s:s, s:f, s:f, s:O, s:O, s:o}",
                   "schema", HM_SCHEMA, "run", m->run, "state", m->state, "started_utc",
                   m->started_utc, "arguments", arguments, "build", build_json(), "mode", plan->mode,
-                  "rounds", (int)plan->rounds, "seed", (json_int_t)plan->seed, "pin",
+                  "rounds", rounds_of(plan), "seed", (json_int_t)plan->seed, "pin",
                   hm_pin_name(plan->pin), "margin", plan->margin, "timeout_s", plan->timeout_s,
                   "machine", m->machine, "warnings", m->warnings, "doubt", text_or_null(m->doubt));
     if (!json)
@@ -199,6 +238,11 @@ static json_t *manifest_json(const struct hm_manifest *m) {
     json_object_set_new(json, "rate", json_integer((json_int_t)plan->rate));
     json_object_set_new(json, "turn_ms", json_real(plan->turn_ms));
     json_object_set_new(json, "threading", json_string(hm_threading_name(plan->threading)));
+    if (plan->looks.count) {
+        json_object_set_new(json, "budget_s", json_real(plan->budget_s));
+        json_object_set_new(json, "out_of_budget", json_boolean(plan->out_of_budget));
+        json_object_set_new(json, "looks", looks_json(plan));
+    }
     json_object_set_new(json, "allocators", arms_json(plan));
     json_object_set_new(json, "collectors", collectors_json(plan));
     json_object_set_new(json, "workloads", workloads_json(plan));
@@ -290,9 +334,29 @@ static void recall_group(const json_t *json, struct hm_group *group) {
     snprintf(group->no_turns, sizeof group->no_turns, "%s", text_of(json, "no_turns"));
 }
 
+/* A look that the end of a budget moved stays where it was held. */
+static int recall_looks(const json_t *json, struct hm_plan *plan, struct hm_error *error) {
+    const json_t *looks = json_object_get(json, "looks");
+    if (json_array_size(looks) != plan->looks.count)
+        return hm_fail(error, EINVAL,
+                       "the run has %zu looks (--rounds auto), this plan has %u: it goes on with "
+                       "the same options",
+                       json_array_size(looks), plan->looks.count);
+    for (unsigned k = 0; k < plan->looks.count; k++) {
+        json_int_t rounds = json_integer_value(json_object_get(json_array_get(looks, k), "rounds"));
+        if (rounds <= (k ? (json_int_t)plan->looks.rounds[k - 1] : 0) ||
+            rounds > (json_int_t)plan->looks.rounds[k])
+            return hm_fail(error, EINVAL, "run.json: look %u is not one of this plan", k + 1);
+        plan->looks.rounds[k] = (unsigned)rounds;
+    }
+    return 0;
+}
+
 int hm_manifest_resume(const json_t *json, struct hm_plan *plan, struct hm_manifest *out,
                        struct hm_error *error) {
     int bad = same_cells(json, plan, error);
+    if (!bad)
+        bad = recall_looks(json, plan, error);
     if (!bad)
         bad = same_programs(json, plan, error);
     if (!bad)

@@ -1,7 +1,13 @@
 /* stats.csv: from samples to verdicts.
  *
  * Everything is computed for one metric at a time: its values by cell and round, then the A/A noise
- * of each workload, then the verdicts of the whole matrix, then the rows. */
+ * of each workload, then the verdicts of the whole matrix, then the rows.
+ *
+ * Vocabulary
+ *   horizon   only rounds before it are looked at: those that there were at a look (looks.h), or all.
+ *             What a look saw can so be seen again later, from samples.csv alone
+ *   looked    a metric that is judged at looks. One whose number of rounds is fixed, such as the
+ *             footprint, is judged once and at the usual confidence, in a run with looks too */
 #include "harness/results/stats_file.h"
 
 #include "harness/results/csv.h"
@@ -17,23 +23,25 @@
 
 static const char header[] =
     "cell,allocator,collector,workload,params,threads,metric,unit,better,n,median,q1,q3,ci_low,"
-    "ci_high,baseline,ratio,ratio_low,ratio_high,verdict\n";
-
-static const double confidence = 0.95;
+    "ci_high,baseline,ratio,ratio_low,ratio_high,verdict,confidence,decided_after\n";
 
 /* The samples of all metrics, and the work space for one of them. */
 struct table {
     const struct hm_plan *plan;
     const struct hm_metric *metrics;
     size_t metric_count;
-    double *values; /* [metric][cell][round]; NAN where there is none */
-    bool *failed;   /* [cell] */
-    double *logs;   /* [cell][round] against the cell's baseline */
+    double *values;      /* [metric][cell][round]; NAN where there is none */
+    unsigned *extent;    /* [metric]: rounds up to the last one that has a value */
+    unsigned *failed_in; /* [cell]: the first round with a failure, or NEVER */
+    unsigned horizon;
+    double *logs; /* [cell][round] against the cell's baseline */
     double *scratch;
     struct hm_comparison *comparisons; /* of those cells that are compared */
     struct hm_test **order;
     size_t *compared; /* [cell]: index of its comparison, or SIZE_MAX */
 };
+
+#define NEVER UINT_MAX
 
 static double *values_of(const struct table *t, size_t metric, size_t cell) {
     return t->values + (metric * t->plan->cell_count + cell) * t->plan->rounds;
@@ -41,7 +49,8 @@ static double *values_of(const struct table *t, size_t metric, size_t cell) {
 
 static void free_table(struct table *t) {
     free(t->values);
-    free(t->failed);
+    free(t->extent);
+    free(t->failed_in);
     free(t->logs);
     free(t->scratch);
     free(t->comparisons);
@@ -52,21 +61,24 @@ static void free_table(struct table *t) {
 static int make_table(struct table *t, const struct hm_plan *plan) {
     size_t cells = plan->cell_count + 1;
     size_t rounds = plan->rounds;
-    *t = (struct table){.plan = plan};
+    *t = (struct table){.plan = plan, .horizon = plan->rounds};
     t->metrics = hm_metrics(&t->metric_count);
     size_t all = t->metric_count * cells * rounds;
     t->values = malloc(all * sizeof *t->values);
-    t->failed = calloc(cells, sizeof *t->failed);
+    t->extent = calloc(t->metric_count + 1, sizeof *t->extent);
+    t->failed_in = malloc(cells * sizeof *t->failed_in);
     t->logs = malloc(cells * rounds * sizeof *t->logs);
     t->scratch = malloc(rounds * sizeof *t->scratch);
     t->comparisons = calloc(cells, sizeof *t->comparisons);
     t->order = calloc(cells, sizeof(*t->order));
     t->compared = calloc(cells, sizeof *t->compared);
-    if (!t->values || !t->failed || !t->logs || !t->scratch || !t->comparisons || !t->order ||
-        !t->compared)
+    if (!t->values || !t->extent || !t->failed_in || !t->logs || !t->scratch || !t->comparisons ||
+        !t->order || !t->compared)
         return ENOMEM;
     for (size_t i = 0; i < all; i++)
         t->values[i] = NAN;
+    for (size_t i = 0; i < cells; i++)
+        t->failed_in[i] = NEVER;
     return 0;
 }
 
@@ -75,10 +87,18 @@ static void take_sample(void *arg, size_t cell, const char *metric, unsigned rou
     struct table *t = arg;
     (void)reason;
     if (strcmp(status, "ok") != 0)
-        t->failed[cell] = true;
+        t->failed_in[cell] = round < t->failed_in[cell] ? round : t->failed_in[cell];
     for (size_t m = 0; m < t->metric_count && round < t->plan->rounds; m++)
-        if (strcmp(t->metrics[m].name, metric) == 0)
+        if (strcmp(t->metrics[m].name, metric) == 0) {
             values_of(t, m, cell)[round] = value;
+            if (isfinite(value) && round >= t->extent[m])
+                t->extent[m] = round + 1;
+        }
+}
+
+/* None of a failed cell's samples counts, and all did before it failed. */
+static bool has_failed(const struct table *t, size_t cell) {
+    return t->failed_in[cell] < t->horizon;
 }
 
 /* ---- Lower-bound overhead ---- */
@@ -108,7 +128,8 @@ static double distilled_minimum(struct table *t, size_t mutator, size_t cell) {
     double least = NAN;
     for (size_t i = 0; i < t->plan->cell_count; i++) {
         const struct hm_cell *other = &t->plan->cells[i];
-        if (other->group != c->group || other->arm != c->arm || t->failed[i] || !is_on_arm(other))
+        if (other->group != c->group || other->arm != c->arm || has_failed(t, i) ||
+            !is_on_arm(other))
             continue;
         least = fmin(least, median_of(t, mutator, i));
     }
@@ -133,14 +154,13 @@ static void derive_overhead(struct table *t) {
 
 static bool is_compared(const struct table *t, size_t cell) {
     const struct hm_cell *c = &t->plan->cells[cell];
-    return c->baseline != cell && !t->failed[cell] && !t->failed[c->baseline];
+    return c->baseline != cell && !has_failed(t, cell) && !has_failed(t, c->baseline);
 }
 
 static double median_ratio(struct table *t, size_t metric, size_t cell) {
-    unsigned rounds = t->plan->rounds;
     hm_log_ratios(values_of(t, metric, t->plan->cells[cell].baseline), values_of(t, metric, cell),
-                  rounds, t->scratch);
-    return hm_paired_of(t->scratch, rounds, t->scratch).ratio;
+                  t->horizon, t->scratch);
+    return hm_paired_of(t->scratch, t->horizon, t->scratch).ratio;
 }
 
 /* The widest A/A deviation of a workload; when it is NULL, of all on which anything is compared, as how
@@ -167,26 +187,73 @@ static bool is_judged(const struct table *t, size_t metric) {
     return m->verdict || (t->plan->programs && strcmp(m->name, "cpu_ns") == 0);
 }
 
-static void judge_metric(struct table *t, size_t metric) {
-    unsigned rounds = t->plan->rounds;
+static bool is_looked(const struct table *t, size_t metric) {
+    unsigned timed = t->extent[metric_index(t, hm_pass_lead(t->plan, HM_PASS_TIME))];
+    unsigned extent = t->extent[metric];
+    return t->plan->looks.count && !hm_metric_is_counted(&t->metrics[metric]) &&
+           (extent >= timed || extent > hm_plan_rounds(t->plan, HM_PASS_SPACE));
+}
+
+static double level_of(const struct table *t, size_t metric) {
+    return is_looked(t, metric) ? hm_looks_level(&t->plan->looks) : HM_LEVEL;
+}
+
+/* Every comparison of the metric has its place; a cell that failed is asked nothing. @return how many */
+static size_t choose_comparisons(struct table *t, size_t metric) {
     size_t count = 0;
     for (size_t i = 0; i < t->plan->cell_count; i++) {
         const struct hm_cell *c = &t->plan->cells[i];
-        double *logs = t->logs + i * rounds;
         t->compared[i] = SIZE_MAX;
-        if (!is_compared(t, i) || c->arm->control || !is_judged(t, metric))
+        if (c->baseline == i || c->arm->control || !is_judged(t, metric))
             continue;
-        hm_log_ratios(values_of(t, metric, c->baseline), values_of(t, metric, i), rounds, logs);
         t->compared[i] = count;
         t->comparisons[count++] = (struct hm_comparison){
-            .logs = logs,
-            .rounds = rounds,
+            .logs = t->logs + i * t->plan->rounds,
             .margin = t->plan->margin,
-            .noise = c->arm->again ? NAN : noise_of(t, metric, c->group->workload),
             .counted = hm_metric_is_counted(&t->metrics[metric]),
             .higher_is_better = t->metrics[metric].better == HM_BETTER_HIGHER};
     }
-    hm_judge(t->comparisons, count, t->order, t->scratch);
+    return count;
+}
+
+/* The comparisons as they are with the rounds before the horizon. */
+static void show_rounds(struct table *t, size_t metric, unsigned horizon) {
+    t->horizon = horizon;
+    for (size_t i = 0; i < t->plan->cell_count; i++) {
+        const struct hm_cell *c = &t->plan->cells[i];
+        if (t->compared[i] == SIZE_MAX)
+            continue;
+        struct hm_comparison *one = &t->comparisons[t->compared[i]];
+        one->rounds = is_compared(t, i) ? horizon : 0;
+        one->noise = c->arm->again ? NAN : noise_of(t, metric, c->group->workload);
+        hm_log_ratios(values_of(t, metric, c->baseline), values_of(t, metric, i), one->rounds,
+                      t->logs + i * t->plan->rounds);
+    }
+}
+
+/* Nothing is decided before the first look. */
+static void judge_nothing(struct table *t, size_t metric, size_t count) {
+    show_rounds(t, metric, t->plan->rounds);
+    for (size_t i = 0; i < count; i++)
+        t->comparisons[i].margin = NAN;
+    hm_judge_look(t->comparisons, count, level_of(t, metric), t->order, t->scratch);
+}
+
+static void judge_metric(struct table *t, size_t metric) {
+    const struct hm_looks *looks = &t->plan->looks;
+    size_t count = choose_comparisons(t, metric);
+    if (!is_looked(t, metric)) {
+        show_rounds(t, metric, t->plan->rounds);
+        hm_judge(t->comparisons, count, t->order, t->scratch);
+        return;
+    }
+    if (!looks->held)
+        judge_nothing(t, metric, count);
+    for (unsigned k = 0; k < looks->held; k++) {
+        show_rounds(t, metric, looks->rounds[k]);
+        hm_judge_look(t->comparisons, count, hm_looks_level(looks), t->order, t->scratch);
+    }
+    t->horizon = t->plan->rounds;
 }
 
 static void put_numbers(FILE *out, const double *values, size_t count) {
@@ -209,17 +276,17 @@ static void put_identity(FILE *out, const struct hm_cell *c, const struct hm_met
 }
 
 /* Of what is counted the interval is all that was seen, from one round on. */
-static void put_spread(FILE *out, const double *values, size_t rounds, bool counted,
-                       double *sorted) {
+static void put_spread(FILE *out, const struct table *t, size_t metric, size_t cell) {
     double low = NAN;
     double high = NAN;
-    size_t n = hm_finite(values, rounds, sorted);
+    double *sorted = t->scratch;
+    size_t n = hm_finite(values_of(t, metric, cell), t->plan->rounds, sorted);
     hm_sort(sorted, n);
-    if (counted && n) {
+    if (hm_metric_is_counted(&t->metrics[metric]) && n) {
         low = sorted[0];
         high = sorted[n - 1];
     } else {
-        hm_median_interval(sorted, n, confidence, &low, &high);
+        hm_median_interval(sorted, n, 1 - level_of(t, metric), &low, &high);
     }
     const double numbers[] = {hm_quantile(sorted, n, 0.5), hm_quantile(sorted, n, 0.25),
                               hm_quantile(sorted, n, 0.75), low, high};
@@ -231,15 +298,20 @@ static void put_comparison(FILE *out, struct table *t, size_t metric, size_t cel
     const struct hm_cell *c = &t->plan->cells[cell];
     const char *verdict = "NA";
     struct hm_paired paired = {.ratio = NAN, .low = NAN, .high = NAN};
-    if (t->compared[cell] != SIZE_MAX) {
+    double decided_after = NAN;
+    if (t->compared[cell] != SIZE_MAX && is_compared(t, cell)) {
+        const struct hm_comparison *one = &t->comparisons[t->compared[cell]];
+        if (is_looked(t, metric) && one->settled_after)
+            decided_after = one->settled_after;
         paired = t->comparisons[t->compared[cell]].paired;
         verdict = hm_verdict_name(t->comparisons[t->compared[cell]].verdict);
     } else if (is_compared(t, cell)) {
         hm_log_ratios(values_of(t, metric, c->baseline), values_of(t, metric, cell),
                       t->plan->rounds, t->scratch);
-        paired = hm_metric_is_counted(&t->metrics[metric])
-                     ? hm_paired_range(t->scratch, t->plan->rounds, t->scratch)
-                     : hm_paired_of(t->scratch, t->plan->rounds, t->scratch);
+        paired =
+            hm_metric_is_counted(&t->metrics[metric])
+                ? hm_paired_range(t->scratch, t->plan->rounds, t->scratch)
+                : hm_paired_at(t->scratch, t->plan->rounds, 1 - level_of(t, metric), t->scratch);
     } else if (c->baseline == cell) {
         paired.ratio = 1;
     }
@@ -247,7 +319,10 @@ static void put_comparison(FILE *out, struct table *t, size_t metric, size_t cel
     fputc(',', out);
     hm_csv_put_text(out, t->plan->cells[c->baseline].id);
     put_numbers(out, numbers, 3);
-    fprintf(out, ",%s\n", verdict);
+    const double rule[] = {1 - level_of(t, metric), decided_after};
+    fprintf(out, ",%s", verdict);
+    put_numbers(out, rule, 2);
+    fputc('\n', out);
 }
 
 static bool has_values(const double *values, size_t rounds) {
@@ -260,19 +335,23 @@ static bool has_values(const double *values, size_t rounds) {
 static void put_metric(FILE *out, struct table *t, size_t metric) {
     for (size_t i = 0; i < t->plan->cell_count; i++) {
         const double *values = values_of(t, metric, i);
-        if (t->failed[i] || !has_values(values, t->plan->rounds))
+        if (has_failed(t, i) || !has_values(values, t->plan->rounds))
             continue;
         put_identity(out, &t->plan->cells[i], &t->metrics[metric]);
-        put_spread(out, values, t->plan->rounds, hm_metric_is_counted(&t->metrics[metric]),
-                   t->scratch);
+        put_spread(out, t, metric, i);
         put_comparison(out, t, metric, i);
     }
 }
 
-static void keep_rounds_needed(const struct table *t, struct hm_plan *plan) {
-    for (size_t i = 0; i < plan->cell_count; i++)
-        plan->cells[i].rounds_needed =
-            t->compared[i] == SIZE_MAX ? 0 : t->comparisons[t->compared[i]].rounds_needed;
+static void keep_verdicts(const struct table *t, struct hm_plan *plan) {
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        struct hm_cell *c = &plan->cells[i];
+        bool compared = t->compared[i] != SIZE_MAX && is_compared(t, i);
+        const struct hm_comparison *one = compared ? &t->comparisons[t->compared[i]] : NULL;
+        c->rounds_needed = one ? one->rounds_needed : 0;
+        c->verdict = one ? hm_verdict_name(one->verdict) : NULL;
+        c->decided_after = one && plan->looks.count ? one->settled_after : 0;
+    }
 }
 
 static int write_table(struct table *t, const struct hm_folder *folder, struct hm_plan *plan,
@@ -287,7 +366,7 @@ static int write_table(struct table *t, const struct hm_folder *folder, struct h
         judge_metric(t, m);
         if (strcmp(t->metrics[m].name, hm_pass_lead(plan, HM_PASS_TIME)) == 0) {
             *noise = (struct hm_noise){t->metrics[m].name, noise_of(t, m, NULL)};
-            keep_rounds_needed(t, plan);
+            keep_verdicts(t, plan);
         }
         put_metric(out, t, m);
     }
@@ -298,17 +377,31 @@ static int write_table(struct table *t, const struct hm_folder *folder, struct h
     return bad;
 }
 
+static int read_table(struct table *t, const struct hm_folder *folder, const struct hm_plan *plan,
+                      struct hm_error *error) {
+    int bad = make_table(t, plan);
+    return bad ? hm_fail(error, bad, "out of memory for stats.csv")
+               : hm_samples_read(folder, plan, take_sample, t, error);
+}
+
 int hm_stats_write(const struct hm_folder *folder, struct hm_plan *plan, struct hm_noise *noise,
                    struct hm_error *error) {
     struct table t;
-    int bad = make_table(&t, plan);
-    if (bad)
-        hm_fail(error, bad, "out of memory for stats.csv");
-    else
-        bad = hm_samples_read(folder, plan, take_sample, &t, error);
+    int bad = read_table(&t, folder, plan, error);
     if (!bad) {
         derive_overhead(&t);
         bad = write_table(&t, folder, plan, noise, error);
+    }
+    free_table(&t);
+    return bad;
+}
+
+int hm_stats_look(const struct hm_folder *folder, struct hm_plan *plan, struct hm_error *error) {
+    struct table t;
+    int bad = read_table(&t, folder, plan, error);
+    if (!bad) {
+        judge_metric(&t, metric_index(&t, hm_pass_lead(plan, HM_PASS_TIME)));
+        keep_verdicts(&t, plan);
     }
     free_table(&t);
     return bad;

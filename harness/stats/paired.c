@@ -23,15 +23,20 @@ size_t hm_log_ratios(const double *base, const double *arm, size_t rounds, doubl
     return complete;
 }
 
-struct hm_paired hm_paired_of(const double *logs, size_t rounds, double *scratch) {
+struct hm_paired hm_paired_at(const double *logs, size_t rounds, double confidence,
+                              double *scratch) {
     struct hm_paired out = {.ratio = NAN, .low = NAN, .high = NAN};
     out.n = hm_finite(logs, rounds, scratch);
     hm_sort(scratch, out.n);
     out.ratio = exp(hm_quantile(scratch, out.n, 0.5));
-    out.has_interval = hm_median_interval(scratch, out.n, HM_CONFIDENCE, &out.low, &out.high);
+    out.has_interval = hm_median_interval(scratch, out.n, confidence, &out.low, &out.high);
     out.low = exp(out.low);
     out.high = exp(out.high);
     return out;
+}
+
+struct hm_paired hm_paired_of(const double *logs, size_t rounds, double *scratch) {
+    return hm_paired_at(logs, rounds, HM_CONFIDENCE, scratch);
 }
 
 struct hm_paired hm_paired_range(const double *logs, size_t rounds, double *scratch) {

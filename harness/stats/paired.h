@@ -33,6 +33,11 @@ size_t hm_log_ratios(const double *base, const double *arm, size_t rounds, doubl
 /** Summarise log ratios. @param scratch `rounds` entries, overwritten; may be logs itself */
 struct hm_paired hm_paired_of(const double *logs, size_t rounds, double *scratch);
 
+/** The same at another confidence than HM_CONFIDENCE: above 0, below 1. The higher it is, the more rounds an
+ *  interval needs. */
+struct hm_paired hm_paired_at(const double *logs, size_t rounds, double confidence,
+                              double *scratch);
+
 /** The same where nothing is drawn by chance: the interval is from the least ratio to the greatest, from one
  *  round on. */
 struct hm_paired hm_paired_range(const double *logs, size_t rounds, double *scratch);

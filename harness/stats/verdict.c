@@ -6,8 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define LEVEL 0.05
-
 enum {
     MAX_ROUNDS_NEEDED = 10000, /* a longer wait is not an answer */
 };
@@ -50,14 +48,19 @@ static int by_p(const void *a, const void *b) {
     return (x->p > y->p) - (x->p < y->p);
 }
 
-void hm_holm(struct hm_test **tests, size_t count) {
+/* @param others that are not among the tests and count as the last of them */
+static void correct(struct hm_test **tests, size_t count, size_t others) {
     double adjusted = 0;
     if (count > 1)
         qsort(tests, count, sizeof *tests, by_p);
     for (size_t i = 0; i < count; i++) {
-        adjusted = fmax(adjusted, fmin(1, (double)(count - i) * tests[i]->p));
+        adjusted = fmax(adjusted, fmin(1, (double)(count + others - i) * tests[i]->p));
         tests[i]->adjusted = adjusted;
     }
+}
+
+void hm_holm(struct hm_test **tests, size_t count) {
+    correct(tests, count, 0);
 }
 
 /* What a difference has to exceed. Unknown noise is none. */
@@ -65,11 +68,11 @@ static double threshold_of(const struct hm_comparison *c) {
     return fmax(c->margin, c->noise);
 }
 
-static enum hm_verdict verdict_of(const struct hm_comparison *c) {
+static enum hm_verdict verdict_of(const struct hm_comparison *c, double level) {
     double mean = moments_of(c->logs, c->rounds).mean;
     bool above = c->paired.low > 1 + threshold_of(c) && mean > 0;
     bool below = c->paired.high < 1 / (1 + threshold_of(c)) && mean < 0;
-    if ((above || below) && c->test.adjusted <= LEVEL)
+    if ((above || below) && c->test.adjusted <= level)
         return above == c->higher_is_better ? HM_FASTER : HM_SLOWER;
     if (c->paired.low >= 1 / (1 + c->margin) && c->paired.high <= 1 + c->margin)
         return HM_EQUIVALENT;
@@ -86,14 +89,14 @@ static double rounds_for_interval(const struct hm_paired *paired, double gap) {
 
 /* Rounds after which the t-test passes even as the first of `tested` comparisons. Its p falls with
  * their number, so that halving finds them. */
-static double rounds_for_test(const struct moments *m, double beyond, size_t tested) {
+static double rounds_for_test(const struct moments *m, double beyond, size_t tested, double level) {
     size_t few = m->n;
     size_t enough = MAX_ROUNDS_NEEDED;
-    if (few >= enough || shifted_p(beyond, m->deviation, enough) * (double)tested > LEVEL)
+    if (few >= enough || shifted_p(beyond, m->deviation, enough) * (double)tested > level)
         return INFINITY;
     while (enough - few > 1) {
         size_t middle = few + (enough - few) / 2;
-        if (shifted_p(beyond, m->deviation, middle) * (double)tested > LEVEL)
+        if (shifted_p(beyond, m->deviation, middle) * (double)tested > level)
             few = middle;
         else
             enough = middle;
@@ -102,7 +105,7 @@ static double rounds_for_test(const struct moments *m, double beyond, size_t tes
 }
 
 /* A median between the margin and the noise is neither: no number of rounds settles it. */
-static size_t rounds_needed(const struct hm_comparison *c, size_t tested) {
+static size_t rounds_needed(const struct hm_comparison *c, size_t tested, double level) {
     struct moments m = moments_of(c->logs, c->rounds);
     double within = log1p(c->margin);
     double beyond = log1p(threshold_of(c));
@@ -112,7 +115,7 @@ static size_t rounds_needed(const struct hm_comparison *c, size_t tested) {
         rounds = rounds_for_interval(&c->paired, within - fabs(median));
     else if (fabs(median) > beyond)
         rounds = fmax(rounds_for_interval(&c->paired, fabs(median) - beyond),
-                      rounds_for_test(&m, copysign(1, median) * m.mean - beyond, tested));
+                      rounds_for_test(&m, copysign(1, median) * m.mean - beyond, tested, level));
     rounds = fmax(rounds, (double)m.n + 1);
     return rounds <= MAX_ROUNDS_NEEDED ? (size_t)rounds : 0;
 }
@@ -131,8 +134,8 @@ static void judge_counted(struct hm_comparison *c, double *scratch) {
 }
 
 /* Summary and p of one comparison. @return whether it is tested */
-static bool examine(struct hm_comparison *c, double *scratch) {
-    c->paired = hm_paired_of(c->logs, c->rounds, scratch);
+static bool examine(struct hm_comparison *c, double level, double *scratch) {
+    c->paired = hm_paired_at(c->logs, c->rounds, 1 - level, scratch);
     c->test = (struct hm_test){NAN, NAN};
     c->verdict = HM_INCONCLUSIVE;
     c->rounds_needed = 0;
@@ -147,19 +150,33 @@ static bool examine(struct hm_comparison *c, double *scratch) {
     return true;
 }
 
-void hm_judge(struct hm_comparison *all, size_t count, struct hm_test **order, double *scratch) {
+void hm_judge_look(struct hm_comparison *all, size_t count, double level, struct hm_test **order,
+                   double *scratch) {
     size_t tested = 0;
+    size_t equivalent = 0;
     for (size_t i = 0; i < count; i++)
-        if (examine(&all[i], scratch))
+        if (all[i].settled_after)
+            equivalent += all[i].verdict == HM_EQUIVALENT && !isnan(all[i].test.p);
+        else if (examine(&all[i], level, scratch))
             order[tested++] = &all[i].test;
-    hm_holm(order, tested);
+    correct(order, tested, equivalent);
     for (size_t i = 0; i < count; i++) {
-        if (isnan(all[i].test.p))
+        struct hm_comparison *c = &all[i];
+        if (c->settled_after)
             continue;
-        all[i].verdict = verdict_of(&all[i]);
-        if (all[i].verdict == HM_INCONCLUSIVE)
-            all[i].rounds_needed = rounds_needed(&all[i], tested);
+        if (!isnan(c->test.p))
+            c->verdict = verdict_of(c, level);
+        if (c->verdict != HM_INCONCLUSIVE)
+            c->settled_after = (unsigned)c->rounds;
+        else if (!isnan(c->test.p))
+            c->rounds_needed = rounds_needed(c, tested + equivalent, level);
     }
+}
+
+void hm_judge(struct hm_comparison *all, size_t count, struct hm_test **order, double *scratch) {
+    for (size_t i = 0; i < count; i++)
+        all[i].settled_after = 0;
+    hm_judge_look(all, count, HM_LEVEL, order, scratch);
 }
 
 const char *hm_verdict_name(enum hm_verdict verdict) {

@@ -17,6 +17,12 @@
  *   equivalent       the interval lies wholly within the margin, its ends included
  *   inconclusive     all else
  *
+ * At several looks
+ *   A run that stops when it knows enough judges its comparisons more than once (looks.h). Each look has a
+ *   share of the 5%: its level, which takes the place of the 5% in p and in the interval. What a look
+ *   settles stays settled. Those that were found faster or slower leave Holm's count, those that were
+ *   found equivalent stay in it: so no equal arm ever gets more than its part of the level.
+ *
  *   counted           metrics that do not vary have no test: faster or slower when all rounds lie beyond
  *                     the threshold, equivalent when all lie within the margin, from one round on
  *
@@ -43,6 +49,9 @@ enum hm_verdict {
     HM_SLOWER, /* worse */
 };
 
+/* Of a judgement whose level nobody gives: how often it may be wrong. */
+#define HM_LEVEL 0.05
+
 /** A p value, and the same after Holm's correction. */
 struct hm_test {
     double p;
@@ -62,8 +71,9 @@ struct hm_comparison {
     /* The answer. */
     enum hm_verdict verdict;
     struct hm_paired paired;
-    struct hm_test test;  /* NAN when not tested */
-    size_t rounds_needed; /* estimate, when inconclusive: more than there are; 0 when not known */
+    struct hm_test test;    /* NAN when not tested */
+    unsigned settled_after; /* rounds of the look that settled it; 0 while none has */
+    size_t rounds_needed;   /* estimate, when inconclusive: more than there are; 0 when not known */
 };
 
 /** The word of a verdict, as in stats.csv. */
@@ -73,6 +83,12 @@ const char *hm_verdict_name(enum hm_verdict verdict);
  *  @param order room for `count` pointers, overwritten
  *  @param scratch room for the rounds of the longest comparison, overwritten */
 void hm_judge(struct hm_comparison *all, size_t count, struct hm_test **order, double *scratch);
+
+/** One look at the matrix: as hm_judge, at a level of its own. Comparisons with settled_after keep their
+ *  answer; those that this look settles get it.
+ *  @param level of p, and 1 - confidence of the intervals: above 0, below 1 */
+void hm_judge_look(struct hm_comparison *all, size_t count, double level, struct hm_test **order,
+                   double *scratch);
 
 /** Holm's step-down correction (Scand. J. Statistics 6, 1979): fills in `adjusted`, which is
  * compared with the level as it is, and sorts the pointers by p. It needs no independence.

@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 samples=schema,run,cell,allocator,collector,workload,params,threads,pin,round,position,rep,thread
 samples+=,metric,value,unit,better,ops,status,reason,started_utc
 stats=cell,allocator,collector,workload,params,threads,metric,unit,better,n,median,q1,q3,ci_low
-stats+=,ci_high,baseline,ratio,ratio_low,ratio_high,verdict
+stats+=,ci_high,baseline,ratio,ratio_low,ratio_high,verdict,confidence,decided_after
 
 # Columns are only ever added, at the end.
 expect_head() {
