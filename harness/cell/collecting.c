@@ -24,25 +24,46 @@ static void tell_count(const char *metric, uint64_t value) {
 
 /* ---- Utilisation ---- */
 
+/* The pauses of all collectors, in the time of the run. */
+struct pauses_of_all {
+    struct hm_pause_span *spans;
+    struct hm_pause_corner *room; /* for the pauses of any of them */
+    unsigned collectors;
+};
+
+struct utilisation {
+    double minimum, bounded;
+};
+
 /* What is told of one window: the worst of all collectors. */
-static double worst_mmu(const struct hm_pause_span *spans, unsigned collectors, double window) {
-    double worst = 1;
-    for (unsigned i = 0; i < collectors; i++) {
-        double mmu = hm_mmu(&spans[i], window);
-        if (!(mmu >= worst))
-            worst = mmu;
+static struct utilisation utilisation_of(const struct pauses_of_all *all, double window) {
+    struct utilisation worst = {1, 1};
+    for (unsigned i = 0; i < all->collectors; i++) {
+        double minimum = hm_mmu(&all->spans[i], window);
+        if (!(minimum >= worst.minimum))
+            worst.minimum = minimum;
+        double bounded = hm_bmu(&all->spans[i], window, all->room);
+        if (!(bounded >= worst.bounded))
+            worst.bounded = bounded;
     }
     return worst;
 }
 
-static void tell_curve(const struct hm_pause_span *spans, unsigned collectors) {
+static void tell_window(const struct pauses_of_all *all, double window) {
+    struct utilisation u = utilisation_of(all, window);
+    hm_tell("point mmu -1 %.0f %.17g", window, u.minimum);
+    hm_tell("point bmu -1 %.0f %.17g", window, u.bounded);
+}
+
+/* The same windows in every run, as far as they fit into it, and then the whole run. */
+static void tell_curves(const struct pauses_of_all *all, double run_ns) {
     for (int k = SHORTEST_EXPONENT * WINDOWS_PER_DECADE;; k++) {
         double window = pow(10, (double)k / WINDOWS_PER_DECADE);
-        double mmu = worst_mmu(spans, collectors, window);
-        if (!isfinite(mmu))
-            return;
-        hm_tell("point mmu -1 %.0f %.17g", window, mmu);
+        if (!(window <= run_ns))
+            break;
+        tell_window(all, window);
     }
+    tell_window(all, run_ns);
 }
 
 /* @return false when a pause was not kept */
@@ -59,27 +80,39 @@ static bool fill_span(const struct hm_pauses *p, double to, double *store,
     return true;
 }
 
+static void tell_windows(const struct pauses_of_all *all, double run_ns) {
+    static const struct {
+        double window_ns;
+        const char *minimum, *bounded;
+    } told[] = {{1e6, "mmu_1ms", "bmu_1ms"},
+                {1e7, "mmu_10ms", "bmu_10ms"},
+                {1e8, "mmu_100ms", "bmu_100ms"}};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        struct utilisation u = utilisation_of(all, told[i].window_ns);
+        tell_value(told[i].minimum, u.minimum);
+        tell_value(told[i].bounded, u.bounded);
+    }
+    tell_curves(all, run_ns);
+}
+
 static void tell_utilisation(const struct hm_engine *engine, unsigned collectors, double run_ns) {
     size_t pauses = 0;
-    bool whole = true;
     for (unsigned i = 0; i < collectors; i++)
         pauses += hm_engine_pauses(engine, i)->count;
-    double *store = pauses <= (size_t)collectors * HM_PAUSES_KEPT
-                        ? hm_scratch((2 * pauses + 1) * sizeof *store)
-                        : NULL;
-    struct hm_pause_span *spans = hm_scratch(collectors * sizeof *spans);
-    double *next = store;
-    for (unsigned i = 0; whole && store && spans && i < collectors; i++) {
+    if (pauses > (size_t)collectors * HM_PAUSES_KEPT)
+        return;
+    double *next = hm_scratch((2 * pauses + 1) * sizeof *next);
+    struct pauses_of_all all = {.spans = hm_scratch(collectors * sizeof *all.spans),
+                                .room = hm_scratch((pauses + 1) * sizeof *all.room),
+                                .collectors = collectors};
+    bool whole = next && all.spans && all.room;
+    for (unsigned i = 0; whole && i < collectors; i++) {
         const struct hm_pauses *p = hm_engine_pauses(engine, i);
-        whole = fill_span(p, run_ns, next, &spans[i]);
+        whole = fill_span(p, run_ns, next, &all.spans[i]);
         next += 2 * p->count;
     }
-    if (!whole || !store || !spans)
-        return;
-    tell_value("mmu_1ms", worst_mmu(spans, collectors, 1e6));
-    tell_value("mmu_10ms", worst_mmu(spans, collectors, 1e7));
-    tell_value("mmu_100ms", worst_mmu(spans, collectors, 1e8));
-    tell_curve(spans, collectors);
+    if (whole)
+        tell_windows(&all, run_ns);
 }
 
 /* ---- Pauses ---- */

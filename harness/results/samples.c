@@ -164,7 +164,7 @@ static void put_process(FILE *out, const struct hm_samples *s, const struct hm_s
 }
 
 static const char *unit_of_point(const char *metric) {
-    if (strcmp(metric, "mmu") == 0)
+    if (strcmp(metric, "mmu") == 0 || strcmp(metric, "bmu") == 0)
         return "fraction";
     return strstr(metric, "_ns") ? "ns" : strstr(metric, "_objects") ? "objects" : "bytes";
 }

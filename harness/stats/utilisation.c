@@ -1,8 +1,14 @@
-/* Minimum mutator utilisation.
+/* Minimum and bounded mutator utilisation.
  *
  * A worst window begins with a pause, or lies at the span's end: one that begins between two pauses
  * loses nothing by beginning with the later one, and one that begins inside of a pause loses nothing
- * by beginning with it. Only these are looked at, in one sweep with two pointers. */
+ * by beginning with it. Only these are looked at, in one sweep with two pointers.
+ *
+ * Of windows that may be longer than w, a worst one has length w, or it begins with a pause and ends with a
+ * pause: else it would be made worse by making it shorter, or by taking in the rest of a pause. Let a pause
+ * be the point (time, time that was paused before it). The paused part of a window is then the slope of a line
+ * from the point of a pause's begin to that of a pause's end, at least w to the right. The steepest line to a
+ * given end is a tangent of the lower convex hull of all begins that are far enough to the left. */
 #include "harness/stats/utilisation.h"
 
 #include <math.h>
@@ -49,4 +55,58 @@ double hm_mmu(const struct hm_pause_span *s, double window) {
         worst = fmax(worst, paused(s, &touched, from, from + window));
     }
     return fmax(0, 1 - worst / window);
+}
+
+/* ---- Bounded ---- */
+
+/* A lower convex hull, from left to right. */
+struct hull {
+    struct hm_pause_corner *corners;
+    size_t count;
+};
+
+static double slope(struct hm_pause_corner a, struct hm_pause_corner b) {
+    return (b.paused - a.paused) / (b.at - a.at);
+}
+
+/* @param fresh to the right of all others */
+static void push(struct hull *h, struct hm_pause_corner fresh) {
+    while (h->count > 1 && slope(h->corners[h->count - 2], h->corners[h->count - 1]) >=
+                               slope(h->corners[h->count - 1], fresh))
+        h->count--;
+    h->corners[h->count++] = fresh;
+}
+
+/* The steepest line from a corner to `end`: slopes rise from corner to corner until the hull itself is as
+ * steep. */
+static double steepest(const struct hull *h, struct hm_pause_corner end) {
+    size_t low = 0, high = h->count - 1;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (slope(h->corners[middle], h->corners[middle + 1]) < slope(h->corners[middle], end))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return slope(h->corners[low], end);
+}
+
+double hm_bmu(const struct hm_pause_span *s, double window, struct hm_pause_corner *room) {
+    struct hull hull = {room, 0};
+    size_t next = 0;
+    double before_next = 0, paused_so_far = 0;
+    double least = hm_mmu(s, window);
+    if (isnan(least))
+        return NAN;
+    for (size_t i = 0; i < s->count; i++) {
+        paused_so_far += s->ends[i] - s->begins[i];
+        for (; next <= i && s->begins[next] <= s->ends[i] - window; next++) {
+            push(&hull, (struct hm_pause_corner){s->begins[next], before_next});
+            before_next += s->ends[next] - s->begins[next];
+        }
+        if (hull.count)
+            least = fmin(least,
+                         1 - steepest(&hull, (struct hm_pause_corner){s->ends[i], paused_so_far}));
+    }
+    return fmax(0, least);
 }

@@ -22,7 +22,7 @@ for c in none refcount generational; do
     awk -v lbo="$(median lower_bound_overhead "$c")" -v time="$(median time_ns "$c")" \
         -v least="$least" 'BEGIN { exit !(least > 0 && (lbo - time / least) ^ 2 < 1e-12) }' ||
         fail "the lower-bound overhead of $c is $(median lower_bound_overhead "$c")"
-    for metric in mmu_1ms mutator_ns collector_ns; do
+    for metric in mmu_1ms bmu_1ms mutator_ns collector_ns; do
         [[ -n $(median "$metric" "$c") ]] || fail "$c has no $metric"
     done
 done
@@ -55,6 +55,27 @@ rows o/series.csv | awk -F, '
     $5 == "pause_ns" && !($4 + $6 <= 1.001 * length_ns[$1 $2] + 1000) { late = late " " $1 ":" $4 }
     END { if (late) { print late; exit 1 } }' <(rows o/samples.csv) /dev/stdin >odd ||
     fail "pauses after the end of the run: $(cut -c 1-200 odd)"
+
+# The longest window is the whole run, of which either utilisation is what the pauses leave; bounded, a longer window
+# never has less, nor any more than the minimum.
+rows o/series.csv | awk -F, '
+    FNR == NR {
+        if ($14 == "time_ns" && $13 == -1) length_ns[$3 $10] = $15 * $18
+        if ($14 == "pause_total_ns") paused_ns[$3 $10] = $15
+        next
+    }
+    $5 == "mmu" { mmu[$1 $2] = $6; window[$1 $2] = $4 }
+    $5 == "bmu" && ($6 > mmu[$1 $2] + 1e-9 || $6 < before[$1 $2] - 1e-9) { bad = bad " " $1 ":" $4 }
+    $5 == "bmu" { before[$1 $2] = $6 }
+    END {
+        for (p in length_ns) {
+            count++
+            if (window[p] - length_ns[p] > 1 || length_ns[p] - window[p] > 1 ||
+                (mmu[p] - 1 + paused_ns[p] / length_ns[p]) ^ 2 > 1e-8)
+                bad = bad " " p
+        }
+        if (bad || count < 9) { print count ":" bad; exit 1 }
+    }' <(rows o/samples.csv) /dev/stdin >odd || fail "odd utilisation: $(cut -c 1-200 odd)"
 
 # Where a collector has nothing to do, nothing is measured.
 heapmark run --rounds 1 -a system -c refcount,generational,marksweep \

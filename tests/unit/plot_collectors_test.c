@@ -110,8 +110,8 @@ static void test_field_without_a_time_says_why(void **state) {
     expect_texts("collectors", texts);
 }
 
-/* Of five windows three rounds have a value, of the sixth one only. Between them are rows of other
- * metrics, as in a run. */
+/* Of five windows three rounds have a value, of the sixth one only; and of the whole run, which has another length
+ * in each. Between them are rows of other metrics, as in a run. */
 static void put_utilisation(void) {
     static const double values[] = {0.9, 0.2, 0.4};
     static const int windows_ns[] = {100000, 177828, 316228, 562341, 1000000, 1778279};
@@ -119,16 +119,22 @@ static void put_utilisation(void) {
     assert_non_null(out);
     fputs(SERIES_HEAD, out);
     for (int round = 0; round < 3; round++) {
-        for (int i = 0; i < 5 + !round; i++)
-            fprintf(out, "trees/system/generational/t1/core,%d,-1,%d,mmu,%g,fraction\n", round,
+        for (int i = 0; i < 5 + !round; i++) {
+            fprintf(out, "trees/system/generational/t1/core,%d,-1,%d,mmu,0.95,fraction\n", round,
+                    windows_ns[i]);
+            fprintf(out, "trees/system/generational/t1/core,%d,-1,%d,bmu,%g,fraction\n", round,
                     windows_ns[i], i ? 0.8 : values[round]);
+        }
+        for (int curve = 0; curve < 2; curve++)
+            fprintf(out, "trees/system/generational/t1/core,%d,-1,%d,%s,1,fraction\n", round,
+                    round ? 1600000 + round : 2000000, curve ? "mmu" : "bmu");
         fprintf(out, "trees/system/none/t1/core,%d,-1,100000,mmu,1,fraction\n", round);
         fprintf(out, "trees/system/generational/t1/core,%d,0,5,pause_ns,1000,ns\n", round);
     }
     assert_int_equal(fclose(out), 0);
 }
 
-static void test_utilisation_is_the_median_of_all_rounds(void **state) {
+static void test_bounded_utilisation_is_the_median_of_all_rounds(void **state) {
     (void)state;
     put_matrix();
     put_utilisation();
@@ -156,6 +162,10 @@ static void test_utilisation_is_the_median_of_all_rounds(void **state) {
     for (point = row + strlen(" 80 % +"); point < row + 55 && *point != '\n'; point++)
         points += isalpha((unsigned char)*point) != 0;
     assert_int_equal(points, 4);
+    row = strstr(text, "100 % +");
+    assert_non_null(row);
+    point = row + strlen("100 % +");
+    assert_true(isalpha((unsigned char)point[strspn(point, " ")]));
     free(text);
 }
 
@@ -265,7 +275,7 @@ int main(void) {
         IN_FOLDER(test_field_has_time_and_ratio_to_the_fastest_pair),
         IN_FOLDER(test_fastest_field_is_lightest_and_slowest_is_darkest),
         IN_FOLDER(test_field_without_a_time_says_why),
-        IN_FOLDER(test_utilisation_is_the_median_of_all_rounds),
+        IN_FOLDER(test_bounded_utilisation_is_the_median_of_all_rounds),
         IN_FOLDER(test_garbage_far_apart_is_on_a_log_scale_and_none_is_a_word),
         IN_FOLDER(test_overhead_has_both_shares_of_time_and_its_bound),
         IN_FOLDER(test_pauses_are_counted_among_rows_of_other_metrics),

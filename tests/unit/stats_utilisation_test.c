@@ -1,4 +1,4 @@
-/* Minimum mutator utilisation, against every window that begins at a whole number. */
+/* Minimum and bounded mutator utilisation, against every window that begins at a whole number. */
 #include "harness/stats/utilisation.h"
 
 #include <math.h>
@@ -55,11 +55,42 @@ static void test_every_window_of_random_pauses_agrees_with_a_count(void **state)
     }
 }
 
+static void test_bounded_utilisation_is_the_least_of_all_longer_windows(void **state) {
+    (void)state;
+    double begins[SPAN], ends[SPAN];
+    bool paused[SPAN];
+    struct hm_pause_corner room[SPAN];
+    srand(11);
+    for (int i = 0; i < 300; i++) {
+        struct hm_pause_span span = {.begins = begins, .ends = ends, .to = SPAN};
+        double least = 1;
+        span.count = draw_pauses(begins, ends, paused, 1 + i % 60);
+        for (int window = SPAN; window >= 1; window--) {
+            least = fmin(least, naive_mmu(paused, window));
+            assert_true(fabs(hm_bmu(&span, window, room) - least) < 1e-9);
+        }
+    }
+}
+
+/* Two pauses of 1 at a distance of 8: a window of 10 has both, one of 5 has one. */
+static void test_where_a_longer_window_is_worse_bounded_utilisation_says_so(void **state) {
+    (void)state;
+    const double begins[] = {10, 19}, ends[] = {11, 20};
+    const struct hm_pause_span span = {.begins = begins, .ends = ends, .count = 2, .to = 30};
+    struct hm_pause_corner room[2];
+    assert_true(fabs(hm_mmu(&span, 8) - (1 - 1.0 / 8)) < 1e-12);
+    assert_true(fabs(hm_mmu(&span, 10) - (1 - 2.0 / 10)) < 1e-12);
+    assert_true(fabs(hm_bmu(&span, 8, room) - (1 - 2.0 / 10)) < 1e-12);
+    assert_true(fabs(hm_bmu(&span, 30, room) - (1 - 2.0 / 30)) < 1e-12);
+    assert_true(isnan(hm_bmu(&span, 31, room)));
+}
+
 static void test_without_a_pause_all_time_is_the_mutators(void **state) {
     (void)state;
     const struct hm_pause_span span = {.to = 10};
     assert_true(hm_mmu(&span, 3) == 1);
     assert_true(hm_mmu(&span, 10) == 1);
+    assert_true(hm_bmu(&span, 3, NULL) == 1);
 }
 
 static void test_a_window_that_does_not_fit_has_no_utilisation(void **state) {
@@ -73,6 +104,8 @@ static void test_a_window_that_does_not_fit_has_no_utilisation(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_window_of_random_pauses_agrees_with_a_count),
+        cmocka_unit_test(test_bounded_utilisation_is_the_least_of_all_longer_windows),
+        cmocka_unit_test(test_where_a_longer_window_is_worse_bounded_utilisation_says_so),
         cmocka_unit_test(test_without_a_pause_all_time_is_the_mutators),
         cmocka_unit_test(test_a_window_that_does_not_fit_has_no_utilisation),
     };
