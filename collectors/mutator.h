@@ -47,7 +47,8 @@ struct hm_collector_plugin {
     const struct hm_sim_mutator *mutator;
 };
 
-#ifdef HM_COLLECTOR_HEADER
+/* HM_MUTATOR_TABLE_ONLY: defined by a header that fills in no table. */
+#if defined HM_COLLECTOR_HEADER && !defined HM_MUTATOR_TABLE_ONLY
 
 static struct hm_object *hm_mutator_new(struct hm_mutator *m, const struct hm_type *type,
                                         uint32_t length) {

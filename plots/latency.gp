@@ -1,6 +1,7 @@
-# How long single calls of malloc and free take, by percentile
-array call_name[3] = ['malloc', 'free', 'realloc']
-CALLS = 3
+# How long single calls of malloc and free take, or of new and release, by percentile
+array call_name[8] = ['malloc', 'free', 'realloc', 'new', 'store', 'release', 'op', 'from due to done']
+CALLS = 8
+COLUMNS = 4 # at most
 
 # A call of a row is a series: k. The whole histogram is read once, into keys of series and bucket, and
 # sizes of blocks fall together. Buckets are those of the file: 64 to a power of two of a sixteenth of a
@@ -20,7 +21,8 @@ last_row = 0
 row_of(cell) = cell eq last_cell ? last_row : \
     (last_cell = cell, last_row = sum [r = 1:rows] (source[r] == r && row_cell[r] eq cell ? r : 0))
 call_of(metric) = metric[1:15] eq 'latency_malloc_' ? 1 : metric[1:13] eq 'latency_free_' ? 2 : \
-    metric[1:16] eq 'latency_realloc_' ? 3 : 0
+    metric[1:16] eq 'latency_realloc_' ? 3 : metric eq 'latency_new_ns' ? 4 : metric eq 'latency_store_ns' ? 5 : \
+    metric eq 'latency_release_ns' ? 6 : metric eq 'latency_op_ns' ? 7 : metric eq 'response_ns' ? 8 : 0
 bucket_of(ns) = ns < 8 ? floor(16 * ns + 0.5) : floor(128 + 64 * (log(ns / 8) / log(2)) + 0.01)
 key_of(r, c, ns, n) = !r || !c ? NaN : (total[series_of(r, c)] = total[series_of(r, c)] + n, \
     series_of(r, c) * SERIES + bucket_of(ns))
@@ -60,12 +62,13 @@ do for [p = 1:panels] {
     n = 0
     do for [c = 1:CALLS] {
         if (calls_in(p, c)) {
+            if (n == COLUMNS) { n = 0; lines = lines + 1 }
             drawn = drawn + 1
             drawn_panel[drawn] = p; drawn_call[drawn] = c; drawn_line[drawn] = lines; drawn_column[drawn] = n
             n = n + 1
+            columns = maximum(columns, n)
         }
     }
-    columns = maximum(columns, n)
     lines = lines + (n > 0)
 }
 if (!drawn) { print 'the run has no latencies (it was run without the metric latency)'; exit status 77 }

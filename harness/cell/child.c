@@ -113,7 +113,11 @@ static void time_pass(struct hm_engine *engine, const struct hm_cell_config *con
 /* What the harness puts between the workload and the allocator, in passes that are not of time. */
 static void put_layer_on(struct hm_cell_config *config) {
     struct hm_allocator_spec *spec = &config->allocator;
-    const struct hm_allocator *layer = config->pass == HM_PASS_LATENCY ? &hm_latency_layer
+    bool latency = config->pass == HM_PASS_LATENCY;
+    if (latency && config->has_collector && hm_latency_on_objects(config->collector.part))
+        hm_tell_failure("invalid", "%s has no functions that could be timed",
+                        config->collector.part->name);
+    const struct hm_allocator *layer = latency ? config->has_collector ? NULL : &hm_latency_layer
                                        : config->pass == HM_PASS_SPACE ? &hm_space_layer
                                                                        : NULL;
     if (!layer)

@@ -5,6 +5,8 @@
 #include "harness/cell/channel.h"
 #include "harness/cell/collecting.h"
 #include "harness/cell/figures.h"
+#include "harness/cell/latency.h"
+#include "harness/cell/latency_record.h"
 #include "harness/machine/pin.h"
 #include "harness/machine/proc.h"
 #include "workloads/footprint.h"
@@ -54,6 +56,7 @@ struct hm_engine {
     uint64_t lead_ns;  /* before the next timed step */
     uint64_t start_ns; /* of this one: no thread begins earlier */
     hm_engine_watch_fn *watch;
+    hm_engine_unit_fn *unit; /* does one; NULL: the workload does all of a step */
     bool torn_down;
     unsigned count;
     struct worker *workers;
@@ -162,6 +165,8 @@ static void step_open(struct worker *w) {
     int bad = hm_memory_stack_enter(&e->memory);
     if (bad)
         return fail(w, "invalid", "the allocator refuses the thread", bad);
+    if (e->config->has_collector && e->config->pass == HM_PASS_LATENCY && hm_latency_enter())
+        return fail(w, "oom", "no memory for the record of latencies", 0);
     bad = e->config->has_collector && owns_collector(w) ? open_collector(w) : 0;
     if (bad)
         fail(w, bad == ENOMEM ? "oom" : "invalid", "the collector does not open", bad);
@@ -222,12 +227,19 @@ static void wait_for_start(struct worker *w) {
         hm_proc_usage_read(&e->before);
 }
 
+static uint64_t run_each(struct hm_engine *e, struct hm_run *run) {
+    uint64_t done = 0;
+    while (done < e->units && e->unit(e->workload, run))
+        done++;
+    return done;
+}
+
 static void step_run(struct worker *w) {
     struct hm_engine *e = w->engine;
     wait_for_start(w);
     w->begin_ns = hm_engine_now_ns();
     begin_turn(w);
-    uint64_t done = e->workload->run(&w->run, e->units);
+    uint64_t done = e->unit ? run_each(e, &w->run) : e->workload->run(&w->run, e->units);
     end_turn(w);
     w->end_ns = hm_engine_now_ns();
     w->busy_ns += w->end_ns - w->begin_ns;
@@ -312,7 +324,9 @@ static void open_memory(struct hm_engine *e) {
     bool is_libc = e->memory.open[e->memory.count - 1].shape == HM_SHAPE_LIBC;
     e->base_mapped = is_libc && taken < mapped ? taken : mapped;
     const struct hm_memory *top = hm_memory_stack_top(&e->memory);
-    const char *collector = e->config->has_collector ? e->config->collector.part->name : NULL;
+    const char *collector = !e->config->has_collector            ? NULL
+                            : e->config->pass == HM_PASS_LATENCY ? HM_LATENCY_VARIANT
+                                                                 : e->config->collector.part->name;
     e->workload = hm_workload_variant(e->config->workload.part->name, top->shape, collector);
     if (!e->workload)
         hm_tell_failure("invalid", "no variant of %s for this allocator and collector",
@@ -498,6 +512,15 @@ double hm_engine_run(struct hm_engine *engine, uint64_t units) {
 
 void hm_engine_watch(struct hm_engine *engine, hm_engine_watch_fn *watch) {
     engine->watch = watch;
+}
+
+void hm_engine_each(struct hm_engine *engine, hm_engine_unit_fn *unit) {
+    engine->unit = unit;
+}
+
+bool hm_engine_does_single_ops(const struct hm_engine *engine) {
+    const struct hm_workload *w = engine->workload;
+    return engine->ops_per_unit == 1 && !w->is_unit_of_all && !w->prepare;
 }
 
 bool hm_engine_cuts_units(const struct hm_engine *engine) {

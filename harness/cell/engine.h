@@ -35,6 +35,13 @@ double hm_engine_run_on(struct hm_engine *engine, uint64_t units, uint64_t lead_
 typedef void hm_engine_watch_fn(bool working, uint64_t done_ns);
 void hm_engine_watch(struct hm_engine *engine, hm_engine_watch_fn *watch);
 
+/** From now on do each unit of a timed step by this, and not all by one call of the workload's run.
+ *  @return whether the unit was done. NULL: no more */
+typedef bool hm_engine_unit_fn(const struct hm_workload *workload, struct hm_run *run);
+void hm_engine_each(struct hm_engine *engine, hm_engine_unit_fn *unit);
+/** Whether a unit is one operation, with nothing off the clock. */
+bool hm_engine_does_single_ops(const struct hm_engine *engine);
+
 /** The calling thread's number; -1 for one that a workload started itself. */
 extern __thread int hm_engine_thread;
 

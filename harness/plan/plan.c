@@ -414,7 +414,7 @@ unsigned hm_group_rounds(const struct hm_plan *plan, const struct hm_group *grou
                          enum hm_pass pass) {
     const struct hm_workload *workload = group->workload->spec.part;
     bool none = (pass == HM_PASS_SPACE && !hm_workload_has_heap(workload)) ||
-                (pass == HM_PASS_LATENCY && workload->kind != HM_WORKLOAD_HEAP) ||
+                (pass == HM_PASS_LATENCY && !hm_workload_has_heap(workload)) ||
                 (pass == HM_PASS_INSTRUCTIONS && hm_plan_why_not_counted(group));
     return none ? 0 : hm_plan_rounds(plan, pass);
 }

@@ -105,9 +105,9 @@ void hm_plan_say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
     else if (!hm_plan_is_timed(plan) && !plan->programs)
         say_count_skip(plan, cell);
     else if (!plan->time_pass && !plan->space_pass && !plan->counters_pass &&
-             w->kind != HM_WORKLOAD_HEAP)
+             !hm_workload_has_heap(w))
         snprintf(cell->skip, sizeof cell->skip,
-                 "%s: the latency of calls is measured on heap workloads only", w->name);
+                 "%s: it has no heap, and so no calls whose latency could be measured", w->name);
     else if (!plan->time_pass && !plan->counters_pass && w->shared_heap)
         snprintf(cell->skip, sizeof cell->skip,
                  "%s: the space of a heap of several processes is not measured", w->name);

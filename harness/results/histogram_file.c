@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    RESPONSE = HM_LATENCY_CALLS * HM_LATENCY_SIZES, /* behind those of calls and sizes */
+    RESPONSE = HM_LATENCY_KINDS, /* behind those of calls */
     KINDS,
 };
 
@@ -47,8 +47,7 @@ static const char *kind_name(int kind) {
     static char name[32];
     if (kind == RESPONSE)
         return "response_ns";
-    snprintf(name, sizeof name, "latency_%s_%s_ns", hm_latency_call_names[kind / HM_LATENCY_SIZES],
-             hm_latency_size_names[kind % HM_LATENCY_SIZES]);
+    snprintf(name, sizeof name, "latency_%s_ns", hm_latency_kind_names[kind]);
     return name;
 }
 

@@ -119,8 +119,8 @@ static const struct hm_metric of_counters[] = {
 enum {
     INSTRUCTIONS = sizeof of_instructions / sizeof *of_instructions,
     COUNTERS = sizeof of_counters / sizeof *of_counters,
-    LATENCY = sizeof of_latency / sizeof *of_latency +
-              (size_t)HM_LATENCY_CALLS * (HM_LATENCY_SIZES + 1) * HM_LATENCY_QUANTILES,
+    LATENCY_OF_CALLS = (HM_LATENCY_KINDS + HM_LATENCY_BLOCK_CALLS) * HM_LATENCY_QUANTILES,
+    LATENCY = sizeof of_latency / sizeof *of_latency + LATENCY_OF_CALLS,
     OWN = sizeof metrics / sizeof *metrics,
     COUNTS = OWN + LATENCY, /* where these begin */
     FIGURES = COUNTS + INSTRUCTIONS + COUNTERS,
@@ -157,32 +157,52 @@ static size_t add_figures(struct hm_metric *all, size_t count, size_t room,
     return count;
 }
 
-static struct hm_metric latency_metric(int call, int size, int quantile) {
-    static char names[LATENCY][32];
-    static char summaries[LATENCY][96];
-    static const char *const sizes[] = {"of up to 1 KiB", "of 1 to 32 KiB", "of more than 32 KiB",
-                                        "of any size"};
+/* @param name as in latency_NAME_p50_ns  @param of which calls  @param leads whether they are all of a call
+ *  @return how many there are then */
+static size_t add_quantiles(struct hm_metric *all, size_t count, const char *name, const char *of,
+                            bool leads) {
+    static char names[LATENCY_OF_CALLS][32];
+    static char summaries[LATENCY_OF_CALLS][112];
+    static size_t used;
     static const char *const quantiles[] = {"half of",   "90 % of",    "99 % of",
                                             "99.9 % of", "99.99 % of", "all"};
-    int i = (call * (HM_LATENCY_SIZES + 1) + size) * HM_LATENCY_QUANTILES + quantile;
-    bool any = size == HM_LATENCY_SIZES;
-    snprintf(names[i], sizeof names[i], "latency_%s%s%s_%s_ns", hm_latency_call_names[call],
-             any ? "" : "_", any ? "" : hm_latency_size_names[size],
-             hm_latency_quantile_names[quantile]);
-    snprintf(summaries[i], sizeof summaries[i], "what %s the calls of %s %s take at most",
-             quantiles[quantile], hm_latency_call_names[call], sizes[size]);
-    return (struct hm_metric){names[i], "ns", HM_BETTER_LOWER, any && quantile < 4 && quantile != 1,
-                              summaries[i]};
+    for (int q = 0; q < HM_LATENCY_QUANTILES; q++, used++) {
+        snprintf(names[used], sizeof names[used], "latency_%s_%s_ns", name,
+                 hm_latency_quantile_names[q]);
+        snprintf(summaries[used], sizeof summaries[used], "what %s %s take at most", quantiles[q],
+                 of);
+        all[count++] = (struct hm_metric){names[used], "ns", HM_BETTER_LOWER,
+                                          leads && q < 4 && q != 1, summaries[used]};
+    }
+    return count;
+}
+
+static size_t add_block_calls(struct hm_metric *all, size_t count, unsigned call) {
+    static const char *const sizes[] = {"of up to 1 KiB", "of 1 to 32 KiB", "of more than 32 KiB"};
+    char of[64];
+    snprintf(of, sizeof of, "the calls of %s of any size", hm_latency_call_names[call]);
+    count = add_quantiles(all, count, hm_latency_call_names[call], of, true);
+    for (unsigned size = HM_LATENCY_SIZES; size-- > 0;) {
+        snprintf(of, sizeof of, "the calls of %s %s", hm_latency_call_names[call], sizes[size]);
+        count = add_quantiles(all, count, hm_latency_kind_names[hm_latency_kind(call, size)], of,
+                              false);
+    }
+    return count;
 }
 
 /* @return how many there are then */
 static size_t add_latencies(struct hm_metric *all, size_t count) {
+    static const char *const of[] = {"allocations of objects, collections included,",
+                                     "stores of references, with all that dies of them,",
+                                     "releases of references, with all that dies of them,",
+                                     "operations of a workload on objects"};
     memcpy(all + count, of_latency, sizeof of_latency);
     count += sizeof of_latency / sizeof *of_latency;
-    for (int call = 0; call < HM_LATENCY_CALLS; call++)
-        for (int size = HM_LATENCY_SIZES; size >= 0; size--)
-            for (int quantile = 0; quantile < HM_LATENCY_QUANTILES; quantile++)
-                all[count++] = latency_metric(call, size, quantile);
+    for (unsigned call = 0; call < HM_LATENCY_BLOCK_CALLS; call++)
+        count = add_block_calls(all, count, call);
+    for (unsigned call = HM_LATENCY_BLOCK_CALLS; call < HM_LATENCY_CALLS; call++)
+        count = add_quantiles(all, count, hm_latency_call_names[call],
+                              of[call - HM_LATENCY_BLOCK_CALLS], true);
     return count;
 }
 
