@@ -4,6 +4,7 @@
  *   point METRIC THREAD T_NS NUMBER checksum HEX         ops COUNT
  *   bucket METRIC BUCKET COUNT      fail STATUS REASON...
  *   unknown METRIC [REASON...]      slice COUNT (so many are done, and it waits for its turn)
+ *   image BUILD-ID PATH (BUILD-ID - for none)
  *   end NONCE
  *
  * The writers use a buffer of their own and write(2): the C library's streams would take memory

@@ -12,6 +12,7 @@
 #include "harness/cell/proof.h"
 #include "harness/cell/slices.h"
 #include "harness/cell/space.h"
+#include "harness/machine/image.h"
 #include "harness/machine/proc.h"
 
 #include <math.h>
@@ -131,6 +132,11 @@ static void put_layer_on(struct hm_cell_config *config) {
     spec->count++;
 }
 
+static void tell_image(void *arg, const char *path, const char *build_id) {
+    (void)arg;
+    hm_tell("image %s %s", build_id[0] ? build_id : "-", path);
+}
+
 int hm_cell_child(struct hm_cell_config *config) {
     struct hm_error error;
     char path[PATH_MAX];
@@ -159,6 +165,7 @@ int hm_cell_child(struct hm_cell_config *config) {
     hm_engine_verify(engine);
     if (config->pass == HM_PASS_SPACE)
         hm_space_idle(engine, config);
+    hm_images_each(tell_image, NULL); /* before what parts have opened is closed */
     hm_engine_finish(engine);
     hm_tell("end %s", config->nonce);
     hm_tell_flush();

@@ -11,13 +11,15 @@
 #include <string.h>
 
 enum {
-    ROWS_MAX = 1 << 20, /* more than any cell reports; a flood is cut here */
+    ROWS_MAX = 1 << 20,   /* more than any cell reports; a flood is cut here */
+    IMAGES_MAX = 1 << 18, /* bytes of lines */
 };
 
 void hm_outcome_free(struct hm_outcome *outcome) {
     free(outcome->values);
     free(outcome->points);
     free(outcome->buckets);
+    free(outcome->images);
     *outcome = (struct hm_outcome){.status = HM_STATUS_INVALID};
 }
 
@@ -119,6 +121,21 @@ static int take_failure(struct hm_outcome *o, const char *line) {
     return EINVAL;
 }
 
+static int take_image(struct hm_outcome *o, const char *line) {
+    size_t used = o->images ? strlen(o->images) : 0;
+    size_t more = strlen(line);
+    const char *space = strchr(line, ' ');
+    if (!space || space == line || !space[1] || used + more + 2 > IMAGES_MAX)
+        return EINVAL;
+    char *grown = realloc(o->images, used + more + 2);
+    if (!grown)
+        return ENOMEM;
+    o->images = grown;
+    memcpy(grown + used, line, more);
+    memcpy(grown + used + more, "\n", 2);
+    return 0;
+}
+
 int hm_outcome_take(struct hm_outcome *outcome, const char *line, const char *nonce, bool *ended) {
     const char *space = strchr(line, ' ');
     if (!space)
@@ -136,6 +153,8 @@ int hm_outcome_take(struct hm_outcome *outcome, const char *line, const char *no
         return take_bucket(outcome, rest);
     if (IS("pin"))
         return take_pin(outcome, rest);
+    if (IS("image"))
+        return take_image(outcome, rest);
     if (IS("fail"))
         return take_failure(outcome, rest);
     if (IS("proof"))

@@ -46,6 +46,7 @@ struct hm_outcome {
     size_t point_count;
     struct hm_bucket *buckets;
     size_t bucket_count;
+    char *images; /* lines "BUILD-ID PATH" of what was mapped; NULL: none was told */
 };
 
 struct hm_spawn {

@@ -14,6 +14,7 @@
 #include "harness/results/gbench_file.h"
 #include "harness/results/histogram_file.h"
 #include "harness/results/manifest.h"
+#include "harness/results/resume.h"
 #include "harness/results/stats_file.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
@@ -39,6 +41,7 @@ struct run {
     struct hm_folder folder;
     bool has_folder;
     struct hm_manifest manifest;
+    struct hm_images images;
     struct hm_machine_state before;
     char doubt[640]; /* of the manifest */
     struct hm_session session;
@@ -102,6 +105,66 @@ static int open_new(struct run *r, struct hm_error *error) {
     return bad ? bad : hm_manifest_write(&r->manifest, &r->folder, error);
 }
 
+static void add_doubt(struct run *r, const char *text) {
+    size_t used = strlen(r->doubt);
+    snprintf(r->doubt + used, sizeof r->doubt - used, "%s%s", used ? "; " : "", text);
+    r->manifest.doubt = r->doubt;
+}
+
+/* What the earlier part said of itself stays, and so does that it was not all of the run. */
+static void recall_notes(struct run *r, const json_t *was, json_t *forced) {
+    size_t i;
+    json_t *line;
+    char now[32];
+    time_t t = time(NULL);
+    const char *doubt = json_string_value(json_object_get(was, "doubt"));
+    strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", gmtime(&t));
+    if (doubt)
+        add_doubt(r, doubt);
+    json_array_extend(r->manifest.warnings, json_object_get(was, "warnings"));
+    json_array_extend(r->manifest.resumed, json_object_get(was, "resumed"));
+    json_array_append_new(r->manifest.resumed, json_pack("{s:s, s:i, s:O}", "utc", now, "rounds",
+                                                         (int)r->plan->rounds, "forced", forced));
+    json_array_foreach(forced, i, line) {
+        char text[512];
+        snprintf(text, sizeof text, "resumed by force: %s", json_string_value(line));
+        warn(r->manifest.warnings, text);
+        if (i == 0)
+            add_doubt(r, text);
+    }
+}
+
+/* Numbers of two builds under one name would be a run that nobody can repeat. */
+static int check_same(struct run *r, const json_t *was, struct hm_error *error) {
+    json_t *is = hm_manifest_json(&r->manifest);
+    json_t *misfits = is ? hm_resume_misfits(was, is) : NULL;
+    json_decref(is);
+    if (!misfits)
+        return hm_fail(error, ENOMEM, "out of memory");
+    size_t count = json_array_size(misfits);
+    char more[48] = "";
+    if (count > 1)
+        snprintf(more, sizeof more, " (and %zu more)", count - 1);
+    int bad = 0;
+    if (count && !r->how->force)
+        bad = hm_fail(error, EINVAL, "not the same run: %s%s; --force goes on all the same",
+                      json_string_value(json_array_get(misfits, 0)), more);
+    else
+        recall_notes(r, was, misfits);
+    r->images.may_change = count > 0;
+    json_decref(misfits);
+    return bad;
+}
+
+static int go_on(struct run *r, const json_t *was, struct hm_error *error) {
+    int bad = hm_manifest_resume(was, r->plan, &r->manifest, error);
+    if (!bad)
+        bad = check_same(r, was, error);
+    if (!bad && hm_images_recall(&r->images, was, r->plan))
+        bad = hm_fail(error, ENOMEM, "out of memory");
+    return bad;
+}
+
 static int open_again(struct run *r, struct hm_error *error) {
     json_t *json;
     int bad = hm_folder_reopen(&r->folder, r->how->resume, error);
@@ -111,7 +174,7 @@ static int open_again(struct run *r, struct hm_error *error) {
     bad = hm_manifest_read(&json, r->how->resume, error);
     if (bad)
         return bad;
-    bad = hm_manifest_resume(json, r->plan, &r->manifest, error);
+    bad = go_on(r, json, error);
     json_decref(json);
     return bad;
 }
@@ -183,9 +246,10 @@ static void judge_quiet(struct run *r, struct hm_machine_state *after) {
     hm_machine_watch(after);
     if (!hm_machine_worsened(&r->before, after, most_threads(r->plan), names, sizeof names))
         return;
-    snprintf(r->doubt, sizeof r->doubt, "the machine got worse while it measured: %s", names);
-    r->manifest.doubt = r->doubt;
-    warn(r->manifest.warnings, r->doubt);
+    char line[600];
+    snprintf(line, sizeof line, "the machine got worse while it measured: %s", names);
+    add_doubt(r, line);
+    warn(r->manifest.warnings, line);
 }
 
 /* What the run says of itself: warnings of the machine, and of the A/A arm. */
@@ -336,12 +400,15 @@ static int prepare(struct run *r, struct hm_error *error) {
     r->manifest.state = "running";
     r->manifest.machine = hm_machine_facts();
     r->manifest.warnings = json_array();
+    r->manifest.resumed = json_array();
+    r->manifest.images = &r->images;
     if (r->plan->programs)
         tell_environment(r);
     warn_of_counts(r);
     r->session = (struct hm_session){.plan = r->plan,
                                      .topology = r->topology,
                                      .progress = &r->progress,
+                                     .images = &r->images,
                                      .program = r->program,
                                      .interrupted = &interrupted};
     if (hm_session_init(&r->session))
@@ -357,6 +424,8 @@ static void give_back(struct run *r) {
     hm_session_free(&r->session);
     json_decref(r->manifest.machine);
     json_decref(r->manifest.warnings);
+    json_decref(r->manifest.resumed);
+    hm_images_free(&r->images);
     hm_plan_free(r->plan);
     hm_topology_free(r->topology);
     if (r->has_folder)

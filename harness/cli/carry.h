@@ -10,6 +10,7 @@ struct hm_carry {
     char **argv;        /* for run.json */
     const char *folder; /* NULL: a new one below results/ */
     const char *resume; /* NULL: a new run */
+    bool force;         /* go on with a run though what is measured has changed */
     bool dry_run;
     bool no_plots;
     bool require_quiet; /* do not start where the machine is bad, and say when it got worse */

@@ -46,7 +46,8 @@ static const char usage[] =
     "  --timeout S      seconds for one run of the program (default 60)\n"
     "  --require-quiet  do not start where the machine is bad (heapmark doctor), and\n"
     "                   mark the run when it gets worse meanwhile\n"
-    "  --resume DIR     go on with a run that was stopped, with the same options\n"
+    "  --resume DIR     go on with a run that was stopped, with the same options,\n"
+    "                   builds and machine; --force: whatever has changed (recorded)\n"
     "  --dry-run        print the cells, and stop\n"
     "  --no-plots       leave the figures out\n\n"
     "Exit status: 0 done, 1 cells failed (all others are kept), 2 wrong usage or\n"
@@ -78,6 +79,7 @@ static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
                                         {"seed", required_argument, NULL, 'k'},
                                         {"timeout", required_argument, NULL, 'k'},
                                         {"budget", required_argument, NULL, 'k'},
+                                        {"force", no_argument, NULL, 'F'},
                                         {NULL, 0, NULL, 0}};
 
 struct wish {
@@ -131,6 +133,7 @@ static int take_flag(struct wish *w, int option) {
     bool *const flag = option == 'n'   ? &w->how.dry_run
                        : option == 'p' ? &w->how.no_plots
                        : option == 'Q' ? &w->how.require_quiet
+                       : option == 'F' ? &w->how.force
                        : option == 's' ? &p->same_output
                        : option == 'K' ? &p->keep_output
                        : option == 'N' ? &p->no_output
@@ -211,6 +214,8 @@ static int check(struct wish *w, struct hm_error *error) {
     if (w->how.resume && w->how.folder)
         return hm_fail(error, EINVAL,
                        "--resume continues in its own folder: -o does not go with it");
+    if (w->how.force && !w->how.resume)
+        return hm_fail(error, EINVAL, "--force goes with --resume only");
     if (w->programs.no_output && (w->programs.keep_output || w->programs.same_output))
         return hm_fail(error, EINVAL,
                        "--no-output does not go with --keep-output or --same-output");

@@ -28,6 +28,7 @@ static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
                                         {"sweep", required_argument, NULL, 's'},
                                         {"turns", required_argument, NULL, 'k'},
                                         {"budget", required_argument, NULL, 'k'},
+                                        {"force", no_argument, NULL, 'F'},
                                         {NULL, 0, NULL, 0}};
 
 enum {
@@ -126,6 +127,8 @@ static int take_option(int option, int index, struct hm_run_options *out, struct
         out->folder = optarg;
     } else if (option == 'R') {
         out->resume = optarg;
+    } else if (option == 'F') {
+        out->force = true;
     } else if (option == 'n') {
         out->dry_run = true;
     } else if (option == 'p') {
@@ -169,5 +172,7 @@ int hm_run_options_parse(int argc, char **argv, struct hm_run_options *out,
     if (!bad && out->resume && out->folder)
         bad =
             hm_fail(error, EINVAL, "--resume continues in its own folder: -o does not go with it");
+    if (!bad && out->force && !out->resume)
+        bad = hm_fail(error, EINVAL, "--force goes with --resume only");
     return bad;
 }

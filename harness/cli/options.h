@@ -8,6 +8,7 @@ struct hm_run_options {
     struct hm_request request;
     const char *folder; /* -o; NULL: a new one below results/ */
     const char *resume; /* --resume; NULL: a new run */
+    bool force;         /* resume what has changed, too */
     bool dry_run;
     bool no_plots;
     bool require_quiet;

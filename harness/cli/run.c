@@ -46,7 +46,8 @@ static const char usage[] =
     "  --timeout S      seconds for one process (default 60)\n"
     "  --require-quiet  do not start where the machine is bad (heapmark doctor), and\n"
     "                   mark the run when it gets worse meanwhile\n"
-    "  --resume DIR     go on with a run that was stopped, with the same options\n"
+    "  --resume DIR     go on with a run that was stopped, with the same options,\n"
+    "                   builds and machine; --force: whatever has changed (recorded)\n"
     "  --dry-run        print the cells and the estimated time, and stop\n"
     "  --no-plots       leave the figures out\n\n"
     "Exit status: 0 done, 1 cells failed (all others are kept), 2 wrong usage or\n"
@@ -70,6 +71,7 @@ static int run(int argc, char **argv) {
                                      .argv = argv,
                                      .folder = options.folder,
                                      .resume = options.resume,
+                                     .force = options.force,
                                      .dry_run = options.dry_run,
                                      .no_plots = options.no_plots,
                                      .require_quiet = options.require_quiet};

@@ -179,6 +179,15 @@ int hm_elf_inspect(const char *path, struct hm_elf *out, struct hm_error *error)
     return bad;
 }
 
+void hm_elf_build_id(const char *path, char *out, size_t size) {
+    struct image image = {.path = path, .fd = -1};
+    struct hm_error error;
+    out[0] = '\0';
+    if (open_image(&image, &error) == 0 && elf_getphdrnum(image.elf, &image.segments) == 0)
+        read_build_id(&image, out, size);
+    close_image(&image);
+}
+
 static bool is_exported(const GElf_Sym *s) {
     return s->st_shndx != SHN_UNDEF && GELF_ST_BIND(s->st_info) != STB_LOCAL &&
            (GELF_ST_VISIBILITY(s->st_other) == STV_DEFAULT ||

@@ -24,6 +24,10 @@ struct hm_elf {
  * library, whole, or for this machine. Main thread (libelf has a global errno), not hot. */
 int hm_elf_inspect(const char *path, struct hm_elf *out, struct hm_error *error);
 
+/** The build id of an ELF file of any kind, in hex; "" where it has none or can not be read. Main
+ * thread, not hot. */
+void hm_elf_build_id(const char *path, char *out, size_t size);
+
 /** Whether a library defines a symbol that others can link to (.dynsym). A file that can not be
  * read, or is no ELF file, exports nothing. Main thread, not hot: linear in its symbols. */
 bool hm_elf_exports(const char *path, const char *symbol);

@@ -82,9 +82,21 @@ static void keep_findings(struct hm_cell *cell, struct hm_outcome *outcome) {
         snprintf(outcome->reason, sizeof outcome->reason, "not pinned as asked");
 }
 
+/* A program or library that was built anew under a run is another one: its numbers are not this run's. */
+static void keep_images(const struct hm_session *s, size_t cell, struct hm_outcome *outcome) {
+    struct hm_error error;
+    if (!s->images ||
+        hm_images_add(s->images, &s->plan->cells[cell], outcome->images, &error) != ESTALE ||
+        outcome->status != HM_STATUS_OK)
+        return;
+    outcome->status = HM_STATUS_UNTRUSTED;
+    snprintf(outcome->reason, sizeof outcome->reason, "%.255s", error.line);
+}
+
 void hm_sampling_inspect(struct hm_session *session, size_t cell, enum hm_pass pass,
                          struct hm_outcome *outcome) {
     keep_findings(&session->plan->cells[cell], outcome);
+    keep_images(session, cell, outcome);
     compare_checksum(session, cell, pass, outcome);
 }
 

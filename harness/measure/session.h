@@ -9,6 +9,7 @@
 #include "harness/measure/progress.h"
 #include "harness/plan/plan.h"
 #include "harness/results/folder.h"
+#include "harness/results/images.h"
 #include "harness/results/samples.h"
 
 struct hm_session {
@@ -17,6 +18,7 @@ struct hm_session {
     const struct hm_folder *folder;
     struct hm_samples *samples;
     struct hm_progress *progress;
+    struct hm_images *images;
     const char *program; /* absolute path of heapmark */
     const volatile sig_atomic_t *interrupted;
     bool *done;      /* [pass][cell][round]: measured by an earlier part of this run */

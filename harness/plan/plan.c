@@ -377,6 +377,8 @@ void hm_plan_free(struct hm_plan *plan) {
     free(plan->sweeps);
     free(plan->collectors);
     free(plan->workloads);
+    for (size_t i = 0; i < plan->cell_count; i++)
+        free(plan->cells[i].images);
     free(plan->groups);
     free(plan->cells);
     free(plan);

@@ -1,6 +1,7 @@
 /* run.json. */
 #include "harness/results/manifest.h"
 
+#include "harness/machine/image.h"
 #include "harness/results/samples.h"
 
 #include <errno.h>
@@ -38,7 +39,29 @@ static json_t *text_or_null(const char *text) {
     return text && text[0] ? json_string(text) : json_null();
 }
 
-static json_t *arm_json(const struct hm_arm *arm) {
+/* The id of a file as it is now. */
+static json_t *code_of(const char *path) {
+    struct hm_image image;
+    return path && !hm_image_of(path, &image) ? json_string(image.id) : json_null();
+}
+
+/* Which library an arm's malloc is in: the C library where it names none. Parts of heapmark's own are in the
+ * program, layers over a library too. */
+static void put_code(json_t *json, const struct hm_arm *arm, bool programs) {
+    const struct hm_allocator_spec *spec = &arm->spec;
+    struct hm_image libc;
+    bool system = strcmp(spec->parts[spec->count - 1]->name, "system") == 0;
+    bool own = !programs && (spec->count > 1 || (!arm->library[0] && !system));
+    json_t *code = json_null();
+    if (arm->library[0])
+        code = code_of(arm->library);
+    else if (system && !hm_image_of_libc(&libc))
+        code = json_string(libc.id);
+    json_object_set_new(json, "code", code);
+    json_object_set_new(json, "own", json_boolean(own));
+}
+
+static json_t *arm_json(const struct hm_arm *arm, bool programs) {
     json_t *env = json_array();
     json_t *params = json_array();
     for (unsigned i = 0; i < arm->env_count; i++)
@@ -46,16 +69,19 @@ static json_t *arm_json(const struct hm_arm *arm) {
     for (unsigned i = 0; i < arm->spec.count; i++)
         json_array_append_new(params,
                               params_json(arm->spec.parts[i]->params, &arm->spec.params[i]));
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "label", arm->label, "spec",
-                     arm->spec.text, "params", params, "library", text_or_null(arm->library),
-                     "build_id", text_or_null(arm->build_id), "env", env, "control", arm->control,
-                     "again", arm->again, "missing", text_or_null(arm->missing));
+    json_t *json =
+        json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "label", arm->label, "spec",
+                  arm->spec.text, "params", params, "library", text_or_null(arm->library),
+                  "build_id", text_or_null(arm->build_id), "env", env, "control", arm->control,
+                  "again", arm->again, "missing", text_or_null(arm->missing));
+    put_code(json, arm, programs);
+    return json;
 }
 
 static json_t *arms_json(const struct hm_plan *plan) {
     json_t *all = json_array();
     for (size_t i = 0; i < plan->arm_count; i++)
-        json_array_append_new(all, arm_json(plan->arms[i]));
+        json_array_append_new(all, arm_json(plan->arms[i], plan->programs != NULL));
     return all;
 }
 
@@ -124,8 +150,11 @@ static json_t *workloads_json(const struct hm_plan *plan) {
             json_pack("{s:s, s:s, s:o, s:s, s:s}", "label", w->label, "spec", w->spec.text,
                       "params", params_json(w->spec.part->params, &w->spec.params), "op",
                       w->spec.part->op, "origin", w->spec.part->origin);
-        if (plan->programs) /* one group for each */
-            json_object_set_new(json, "program", program_json(plan->groups[i]->program));
+        if (plan->programs) { /* one group for each */
+            const struct hm_program *program = plan->groups[i]->program;
+            json_object_set_new(json, "program", program_json(program));
+            json_object_set_new(json, "code", code_of(program->command.path));
+        }
         json_array_append_new(all, json);
     }
     return all;
@@ -180,6 +209,7 @@ static json_t *cells_json(const struct hm_plan *plan) {
         json_object_set_new(json, "pinned", text_or_null(c->pinned));
         if (plan->looks.count)
             put_look(json, c);
+        json_object_set_new(json, "images", hm_cell_images_json(c));
         if (plan->programs)
             put_output(json, c);
         json_array_append_new(all, json);
@@ -217,11 +247,31 @@ static int rounds_of(const struct hm_plan *plan) {
 }
 
 static json_t *build_json(void) {
-    return json_pack("{s:s, s:s, s:s, s:s}", "version", HM_VERSION, "type", HM_BUILD_TYPE,
-                     "compiler", HM_COMPILER, "sanitize", HM_SANITIZE);
+    struct hm_image self = {.bytes = 0};
+    hm_image_of_self(&self);
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I}", "version", HM_VERSION, "type",
+                     HM_BUILD_TYPE, "compiler", HM_COMPILER, "sanitize", HM_SANITIZE, "id",
+                     text_or_null(self.id), "program", text_or_null(self.path), "bytes",
+                     (json_int_t)self.bytes);
 }
 
-static json_t *manifest_json(const struct hm_manifest *m) {
+static json_t *passes_json(const struct hm_plan *plan) {
+    const struct {
+        const char *name;
+        bool wanted;
+    } all[] = {{"time", plan->time_pass},
+               {"space", plan->space_pass},
+               {"latency", plan->latency_pass},
+               {"instructions", plan->instructions_pass},
+               {"counters", plan->counters_pass}};
+    json_t *passes = json_array();
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].wanted)
+            json_array_append_new(passes, json_string(all[i].name));
+    return passes;
+}
+
+json_t *hm_manifest_json(const struct hm_manifest *m) {
     const struct hm_plan *plan = m->plan;
     json_t *arguments = json_array();
     for (int i = 0; i < m->argc; i++)
@@ -243,19 +293,22 @@ static json_t *manifest_json(const struct hm_manifest *m) {
         json_object_set_new(json, "out_of_budget", json_boolean(plan->out_of_budget));
         json_object_set_new(json, "looks", looks_json(plan));
     }
+    json_object_set_new(json, "passes", passes_json(plan));
+    json_object_set_new(json, "resumed", m->resumed ? json_incref(m->resumed) : json_array());
     json_object_set_new(json, "allocators", arms_json(plan));
     json_object_set_new(json, "collectors", collectors_json(plan));
     json_object_set_new(json, "workloads", workloads_json(plan));
     json_object_set_new(json, "sweeps", sweeps_json(plan));
     json_object_set_new(json, "groups", groups_json(plan));
     json_object_set_new(json, "cells", cells_json(plan));
+    json_object_set_new(json, "images", hm_images_json(m->images));
     return json;
 }
 
 int hm_manifest_write(const struct hm_manifest *manifest, const struct hm_folder *folder,
                       struct hm_error *error) {
     char path[PATH_MAX];
-    json_t *json = manifest_json(manifest);
+    json_t *json = hm_manifest_json(manifest);
     char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
     int bad =
         text ? hm_file_replace(hm_folder_file(folder, "run.json", path), text, strlen(text), error)

@@ -5,6 +5,7 @@
 #include "harness/machine/facts.h"
 #include "harness/plan/plan.h"
 #include "harness/results/folder.h"
+#include "harness/results/images.h"
 
 struct hm_manifest {
     char run[64]; /* id */
@@ -13,13 +14,18 @@ struct hm_manifest {
     int argc;
     char **argv; /* of `heapmark run` */
     const struct hm_plan *plan;
-    json_t *machine;   /* facts; borrowed */
-    json_t *warnings;  /* array of texts; borrowed */
-    const char *doubt; /* why the numbers are not to be trusted, or NULL */
+    json_t *machine;                /* facts; borrowed */
+    json_t *warnings;               /* array of texts; borrowed */
+    const char *doubt;              /* why the numbers are not to be trusted, or NULL */
+    const struct hm_images *images; /* borrowed */
+    json_t *resumed;                /* array, borrowed: each time that the run went on */
 };
 
 /** A fresh id from the clock: sorts by time, and two runs of one second differ. */
 void hm_manifest_new(struct hm_manifest *manifest);
+
+/** What run.json says now. @return NULL when out of memory; json_decref it */
+json_t *hm_manifest_json(const struct hm_manifest *manifest);
 
 /** Write run.json anew, whole. @return 0, or an errno with a line */
 int hm_manifest_write(const struct hm_manifest *manifest, const struct hm_folder *folder,
