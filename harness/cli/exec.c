@@ -57,30 +57,19 @@ static const char usage[] =
     "  heapmark exec --suite programs --quick\n";
 
 /* Long options that set a key of the request carry its name. */
-static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
-                                        {"rigorous", no_argument, NULL, 'r'},
-                                        {"dry-run", no_argument, NULL, 'n'},
-                                        {"no-plots", no_argument, NULL, 'p'},
-                                        {"require-quiet", no_argument, NULL, 'Q'},
-                                        {"resume", required_argument, NULL, 'R'},
-                                        {"suite", required_argument, NULL, 'S'},
-                                        {"only", required_argument, NULL, 'O'},
-                                        {"input", required_argument, NULL, 'i'},
-                                        {"label", required_argument, NULL, 'l'},
-                                        {"expect", required_argument, NULL, 'e'},
-                                        {"children", required_argument, NULL, 'c'},
-                                        {"same-output", no_argument, NULL, 's'},
-                                        {"keep-output", no_argument, NULL, 'K'},
-                                        {"no-output", no_argument, NULL, 'N'},
-                                        {"rounds", required_argument, NULL, 'k'},
-                                        {"pin", required_argument, NULL, 'k'},
-                                        {"margin", required_argument, NULL, 'k'},
-                                        {"baseline", required_argument, NULL, 'k'},
-                                        {"seed", required_argument, NULL, 'k'},
-                                        {"timeout", required_argument, NULL, 'k'},
-                                        {"budget", required_argument, NULL, 'k'},
-                                        {"force", no_argument, NULL, 'F'},
-                                        {NULL, 0, NULL, 0}};
+static const struct option options[] = {
+    {"quick", no_argument, NULL, 'q'},          {"rigorous", no_argument, NULL, 'r'},
+    {"dry-run", no_argument, NULL, 'n'},        {"no-plots", no_argument, NULL, 'p'},
+    {"require-quiet", no_argument, NULL, 'Q'},  {"resume", required_argument, NULL, 'R'},
+    {"suite", required_argument, NULL, 'S'},    {"only", required_argument, NULL, 'O'},
+    {"input", required_argument, NULL, 'i'},    {"label", required_argument, NULL, 'l'},
+    {"expect", required_argument, NULL, 'e'},   {"children", required_argument, NULL, 'c'},
+    {"same-output", no_argument, NULL, 's'},    {"keep-output", no_argument, NULL, 'K'},
+    {"no-output", no_argument, NULL, 'N'},      {"rounds", required_argument, NULL, 'k'},
+    {"pin", required_argument, NULL, 'k'},      {"margin", required_argument, NULL, 'k'},
+    {"baseline", required_argument, NULL, 'k'}, {"seed", required_argument, NULL, 'k'},
+    {"timeout", required_argument, NULL, 'k'},  {"budget", required_argument, NULL, 'k'},
+    {"force", no_argument, NULL, 'F'},          {NULL, 0, NULL, 0}};
 
 struct wish {
     struct hm_request request;

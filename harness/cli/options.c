@@ -10,26 +10,17 @@
 #include <string.h>
 
 /* Long options that set a key of the request carry its name. */
-static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
-                                        {"rigorous", no_argument, NULL, 'r'},
-                                        {"dry-run", no_argument, NULL, 'n'},
-                                        {"no-plots", no_argument, NULL, 'p'},
-                                        {"require-quiet", no_argument, NULL, 'Q'},
-                                        {"resume", required_argument, NULL, 'R'},
-                                        {"rounds", required_argument, NULL, 'k'},
-                                        {"pin", required_argument, NULL, 'k'},
-                                        {"threading", required_argument, NULL, 'k'},
-                                        {"metrics", required_argument, NULL, 'k'},
-                                        {"margin", required_argument, NULL, 'k'},
-                                        {"baseline", required_argument, NULL, 'k'},
-                                        {"seed", required_argument, NULL, 'k'},
-                                        {"timeout", required_argument, NULL, 'k'},
-                                        {"rate", required_argument, NULL, 'k'},
-                                        {"sweep", required_argument, NULL, 's'},
-                                        {"turns", required_argument, NULL, 'k'},
-                                        {"budget", required_argument, NULL, 'k'},
-                                        {"force", no_argument, NULL, 'F'},
-                                        {NULL, 0, NULL, 0}};
+static const struct option options[] = {
+    {"quick", no_argument, NULL, 'q'},           {"rigorous", no_argument, NULL, 'r'},
+    {"dry-run", no_argument, NULL, 'n'},         {"no-plots", no_argument, NULL, 'p'},
+    {"require-quiet", no_argument, NULL, 'Q'},   {"resume", required_argument, NULL, 'R'},
+    {"rounds", required_argument, NULL, 'k'},    {"pin", required_argument, NULL, 'k'},
+    {"threading", required_argument, NULL, 'k'}, {"metrics", required_argument, NULL, 'k'},
+    {"margin", required_argument, NULL, 'k'},    {"baseline", required_argument, NULL, 'k'},
+    {"seed", required_argument, NULL, 'k'},      {"timeout", required_argument, NULL, 'k'},
+    {"rate", required_argument, NULL, 'k'},      {"sweep", required_argument, NULL, 's'},
+    {"turns", required_argument, NULL, 'k'},     {"budget", required_argument, NULL, 'k'},
+    {"force", no_argument, NULL, 'F'},           {NULL, 0, NULL, 0}};
 
 enum {
     SWEEPS_MAX = 16,
