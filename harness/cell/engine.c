@@ -39,6 +39,10 @@ struct worker {
 
 typedef void step_fn(struct worker *worker);
 
+enum {
+    USAGE_NS = 10000, /* more than it takes to read what the process used */
+};
+
 __thread int hm_engine_thread = -1;
 
 struct hm_engine {
@@ -218,13 +222,20 @@ static void step_warm_up_unit(struct worker *w) {
     warm_up(w, 1);
 }
 
-/* What the wait costs is not the work's. */
+static void wait_until(uint64_t ns) {
+    while (hm_engine_now_ns() < ns)
+        ;
+}
+
+/* What the wait costs is not the work's: it is left out of what the process used, but for the last moment,
+ * in which that is read. */
 static void wait_for_start(struct worker *w) {
     struct hm_engine *e = w->engine;
-    while (e->start_ns && hm_engine_now_ns() < e->start_ns)
-        ;
-    if (w->run.thread == 0)
+    if (w->run.thread == 0 && e->start_ns) {
+        wait_until(e->start_ns - USAGE_NS);
         hm_proc_usage_read(&e->before);
+    }
+    wait_until(e->start_ns);
 }
 
 static uint64_t run_each(struct hm_engine *e, struct hm_run *run) {
@@ -454,8 +465,9 @@ static void add_usage(struct hm_proc_usage *sum, const struct hm_proc_usage *bef
 
 /* @return wall seconds */
 static double run_timed(struct hm_engine *engine, uint64_t units) {
-    uint64_t now_ns = hm_engine_now_ns();
     engine->units = units;
+    hm_proc_usage_read(&engine->before);
+    uint64_t now_ns = hm_engine_now_ns();
     engine->start_ns = engine->lead_ns ? now_ns + engine->lead_ns : 0;
     for (unsigned i = 0; i < hm_engine_collectors(engine); i++)
         engine->workers[i].pauses.zero_ns = now_ns + engine->lead_ns - engine->timed_ns;

@@ -94,7 +94,7 @@ struct hm_cell {
     char pinned[512];       /* "requested>allowed@last" for each of its threads */
     uint64_t output_hash;   /* of a program's standard output, the first that was seen; 0: none */
     bool output_varies;     /* from run to run */
-    size_t *images;       /* what its processes had mapped, as indices of the run's images */
+    size_t *images;         /* what its processes had mapped, as indices of the run's images */
     size_t image_count;
 };
 

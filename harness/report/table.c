@@ -341,7 +341,8 @@ static int read_samples(struct lines *all, const char *folder, FILE *failures,
         const char *reason = field(csv, "reason");
         if (strcmp(status, "ok") != 0)
             fprintf(failures, "  %s: %s: %s\n", field(csv, "cell"), status, reason);
-        for (struct line *l = *reason ? all->first : NULL; l; l = l->next)
+        bool told = *reason && isfinite(number(csv, "value")); /* else it says why there is none */
+        for (struct line *l = told ? all->first : NULL; l; l = l->next)
             if (strcmp(l->cell, field(csv, "cell")) == 0)
                 snprintf(l->note, sizeof l->note, ", %.60s", reason);
     }
