@@ -39,12 +39,14 @@ static struct counts count(const json_t *run) {
 
 static void put_end(FILE *out, const json_t *run, const struct counts *c) {
     double budget_s = json_number_value(json_object_get(run, "budget_s"));
-    fprintf(out, "Decided: %d of %d comparisons of time, in %d rounds", c->decided, c->compared,
-            (int)json_integer_value(json_object_get(run, "rounds")));
-    if (json_is_true(json_object_get(run, "out_of_budget")))
-        fprintf(out, "; the budget of %g %s is spent", budget_s >= 60 ? budget_s / 60 : budget_s,
-                budget_s >= 60 ? "min" : "s");
+    int rounds = (int)json_integer_value(json_object_get(run, "rounds"));
+    fprintf(out, "Decided: %d of %d comparisons of time", c->decided, c->compared);
+    if (c->decided < c->compared)
+        fprintf(out, "; %d undecided after %d rounds", c->compared - c->decided, rounds);
     fputs(".\n", out);
+    if (json_is_true(json_object_get(run, "out_of_budget")))
+        fprintf(out, "The budget of %g %s is spent.\n", budget_s >= 60 ? budget_s / 60 : budget_s,
+                budget_s >= 60 ? "min" : "s");
 }
 
 static void put_first(FILE *out, const json_t *run) {
@@ -62,8 +64,8 @@ void hm_looks_print(FILE *out, const char *folder) {
     if (c.planned) {
         fprintf(
             out,
-            "@8: decided after 8 rounds, and for good. %d looks at the data share the 5 %%: each\n"
-            "is judged at %.2g %%, with intervals to match. The A/A arm may stay open.\n",
+            "@8: decided after 8 rounds, for good. %d looks at the data share the 5 %%: each is\n"
+            "judged at %.3g %%, with intervals to match. The A/A arm may stay open.\n",
             c.planned, 5.0 / c.planned);
         put_end(out, run, &c);
         if (!c.held)
