@@ -12,6 +12,7 @@
 #include "harness/cell/proof.h"
 #include "harness/cell/slices.h"
 #include "harness/cell/space.h"
+#include "harness/cell/warmup.h"
 #include "harness/machine/image.h"
 #include "harness/machine/proc.h"
 
@@ -157,6 +158,8 @@ int hm_cell_child(struct hm_cell_config *config) {
         hm_instructions_pass(engine, config);
     else if (config->pass == HM_PASS_COUNTERS)
         hm_counters_pass(engine, config);
+    else if (config->pass == HM_PASS_WARMUP)
+        hm_warmup_pass(engine, config);
     else
         hm_space_pass(engine, config);
     if (config->pass == HM_PASS_TIME || config->pass == HM_PASS_SPACE)

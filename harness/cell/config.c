@@ -31,8 +31,8 @@ static const struct option options[] = {{"pass", required_argument, NULL, 'p'},
                                         {NULL, 0, NULL, 0}};
 
 const char *hm_pass_name(enum hm_pass pass) {
-    static const char *const names[HM_PASS_COUNT] = {"calibrate", "time",         "space",
-                                                     "latency",   "instructions", "counters"};
+    static const char *const names[HM_PASS_COUNT] = {"calibrate",    "time",     "space", "latency",
+                                                     "instructions", "counters", "warmup"};
     return names[pass];
 }
 

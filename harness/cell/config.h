@@ -16,6 +16,7 @@ enum hm_pass {
     HM_PASS_LATENCY,      /* of single calls of the heap */
     HM_PASS_INSTRUCTIONS, /* counted by valgrind's callgrind, which the process runs under */
     HM_PASS_COUNTERS,     /* of the processor */
+    HM_PASS_WARMUP,       /* the time of each iteration, the first one too */
     HM_PASS_COUNT,
 };
 

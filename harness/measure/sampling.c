@@ -32,6 +32,8 @@ static void compare_checksum(struct hm_session *s, size_t cell, enum hm_pass pas
         g += s->plan->group_count;
     if (pass == HM_PASS_INSTRUCTIONS) /* as do counts, by a number of units of their own */
         g += 2 * s->plan->group_count;
+    if (pass == HM_PASS_WARMUP) /* whose warm-up is work, too */
+        g += 3 * s->plan->group_count;
     if (outcome->status != HM_STATUS_OK)
         return;
     if (!s->checksums[g])
@@ -111,16 +113,21 @@ int hm_sampling_fail(struct hm_session *session, const struct hm_sample_place *p
 static struct hm_spawn spawn_of(const struct hm_session *s, size_t cell,
                                 const struct hm_sample_place *place) {
     const struct hm_cell *c = &s->plan->cells[cell];
-    bool counted = place->pass == HM_PASS_INSTRUCTIONS;
-    bool spins = !counted && place->pass != HM_PASS_SPACE;
-    return (struct hm_spawn){.pass = place->pass,
-                             .units = counted ? c->group->counted_units : c->group->units,
-                             .warmup_units =
-                                 counted ? c->group->counted_units : c->group->warmup_units,
-                             .spin_ns = spins ? spin_of(c) : 0,
+    struct hm_spawn spawn = {.pass = place->pass,
+                             .units = c->group->units,
+                             .warmup_units = c->group->warmup_units,
                              .salt = hm_shuffle_salt(s->plan->seed, cell, place->round),
                              .slices = place->pass == HM_PASS_TIME ? c->group->slices : 0,
                              .round = place->round};
+    if (place->pass == HM_PASS_INSTRUCTIONS) {
+        spawn.units = spawn.warmup_units = c->group->counted_units;
+    } else if (place->pass == HM_PASS_WARMUP) {
+        spawn.units += spawn.warmup_units;
+        spawn.warmup_units = 0;
+    } else if (place->pass != HM_PASS_SPACE) {
+        spawn.spin_ns = spin_of(c);
+    }
+    return spawn;
 }
 
 void hm_sampling_prepare(const struct hm_session *session, size_t cell,

@@ -15,7 +15,7 @@ int hm_session_init(struct hm_session *session) {
     session->done =
         calloc(HM_PASS_COUNT * plan->cell_count * plan->rounds + 1, sizeof *session->done);
     session->failed = calloc(plan->cell_count + 1, sizeof *session->failed);
-    session->checksums = calloc(3 * plan->group_count + 1, sizeof *session->checksums);
+    session->checksums = calloc(4 * plan->group_count + 1, sizeof *session->checksums);
     session->group_s = calloc(plan->group_count + 1, sizeof *session->group_s);
     session->begun_s = hm_looks_now();
     return session->done && session->failed && session->checksums && session->group_s ? 0 : ENOMEM;

@@ -27,7 +27,7 @@ struct hm_session {
     double begun_s;  /* on the monotonic clock: the run, or this part of it */
     double clock_s;  /* up to here the time of the round is known */
     uint64_t
-        *checksums; /* [group], and those of open loops: of the first good process; 0 before it */
+        *checksums; /* [group], and those of other numbers of units: of the first good process; 0 before it */
 };
 
 /** @return 0 or ENOMEM. hm_session_free it; the fields above `done` are borrowed. */

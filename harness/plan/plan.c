@@ -236,6 +236,7 @@ static bool set_metric(struct hm_plan *plan, const char *item) {
                  : strcmp(item, "latency") == 0       ? &plan->latency_pass
                  : strcmp(item, "instructions") == 0  ? &plan->instructions_pass
                  : strcmp(item, "counters") == 0      ? &plan->counters_pass
+                 : strcmp(item, "warmup") == 0        ? &plan->warmup_pass
                                                       : NULL;
     if (!pass)
         return false;
@@ -250,10 +251,10 @@ static int set_metrics(struct hm_builder *b, const char *text) {
     int bad = copy ? 0 : hm_build_out_of_memory(b);
     for (char *rest = copy, *item; !bad && (item = strsep(&rest, ","));)
         if (!set_metric(b->plan, item))
-            bad = hm_fail(
-                b->error, EINVAL,
-                "metrics=%s: '%s' is none of time, space, idle, latency, instructions, counters",
-                text, item);
+            bad = hm_fail(b->error, EINVAL,
+                          "metrics=%s: '%s' is none of time, space, idle, latency, instructions, "
+                          "counters, warmup",
+                          text, item);
     free(copy);
     return bad;
 }
@@ -409,6 +410,8 @@ unsigned hm_plan_rounds(const struct hm_plan *plan, enum hm_pass pass) {
                    : least(plan->rounds, counted_rounds);
     if (pass == HM_PASS_COUNTERS)
         return plan->counters_pass ? plan->rounds : 0;
+    if (pass == HM_PASS_WARMUP)
+        return plan->warmup_pass ? plan->rounds : 0;
     return 1;
 }
 
@@ -422,7 +425,8 @@ unsigned hm_group_rounds(const struct hm_plan *plan, const struct hm_group *grou
 }
 
 bool hm_plan_is_timed(const struct hm_plan *plan) {
-    return plan->time_pass || plan->space_pass || plan->latency_pass || plan->counters_pass;
+    return plan->time_pass || plan->space_pass || plan->latency_pass || plan->counters_pass ||
+           plan->warmup_pass;
 }
 
 /* For each cell of it. */

@@ -102,6 +102,7 @@ int hm_build_programs(struct hm_builder *b, const struct hm_lists *l) {
     const struct hm_programs *all = b->request->programs;
     int bad = 0;
     b->plan->space_pass = false;
+    b->plan->warmup_pass = false;
     for (size_t i = 0; !bad && i < all->count; i++)
         bad = add_group(b, l, &all->at[i]);
     return bad;

@@ -104,14 +104,15 @@ void hm_plan_say_skip(const struct hm_plan *plan, struct hm_cell *cell) {
                  "%s needs a heap in shared memory: first-fit:backing=shared", w->name);
     else if (!hm_plan_is_timed(plan) && !plan->programs)
         say_count_skip(plan, cell);
-    else if (!plan->time_pass && !plan->space_pass && !plan->counters_pass &&
+    else if (!plan->time_pass && !plan->space_pass && !plan->counters_pass && !plan->warmup_pass &&
              !hm_workload_has_heap(w))
         snprintf(cell->skip, sizeof cell->skip,
                  "%s: it has no heap, and so no calls whose latency could be measured", w->name);
-    else if (!plan->time_pass && !plan->counters_pass && w->shared_heap)
+    else if (!plan->time_pass && !plan->counters_pass && !plan->warmup_pass && w->shared_heap)
         snprintf(cell->skip, sizeof cell->skip,
                  "%s: the space of a heap of several processes is not measured", w->name);
-    else if (!plan->time_pass && !plan->counters_pass && !hm_workload_has_heap(w))
+    else if (!plan->time_pass && !plan->counters_pass && !plan->warmup_pass &&
+             !hm_workload_has_heap(w))
         snprintf(cell->skip, sizeof cell->skip, "%s has no heap, and so no space to measure",
                  w->name);
     const struct hm_allocator *unfit = unfit_part(&arm->spec, w);

@@ -116,14 +116,27 @@ static const struct hm_metric of_counters[] = {
     {"tlb_misses_per_op", "misses/op", HM_BETTER_LOWER, false, "loads that missed its data TLB"},
 };
 
+static const struct hm_metric of_warmup[] = {
+    {"warmup_time_ns", "ns/op", HM_BETTER_NEITHER, false,
+     "time_ns over all iterations of the warm-up pass, from the first one on"},
+    {"warmup_label", "label", HM_BETTER_NEITHER, false,
+     "of a process: 0 flat, 1 warm-up, 2 slow-down, 3 no steady state"},
+    {"warmup_outliers", "iterations", HM_BETTER_NEITHER, false,
+     "iterations that are in no segment's mean, and change no label"},
+    {"steady_after_ns", "ns", HM_BETTER_LOWER, false,
+     "work of a process before its steady state; 0 where it is flat"},
+    {"steady_time_ns", "ns/op", HM_BETTER_LOWER, false, "time_ns in the steady state"},
+};
+
 enum {
     INSTRUCTIONS = sizeof of_instructions / sizeof *of_instructions,
     COUNTERS = sizeof of_counters / sizeof *of_counters,
+    WARMUP = sizeof of_warmup / sizeof *of_warmup,
     LATENCY_OF_CALLS = (HM_LATENCY_KINDS + HM_LATENCY_BLOCK_CALLS) * HM_LATENCY_QUANTILES,
     LATENCY = sizeof of_latency / sizeof *of_latency + LATENCY_OF_CALLS,
     OWN = sizeof metrics / sizeof *metrics,
     COUNTS = OWN + LATENCY, /* where these begin */
-    FIGURES = COUNTS + INSTRUCTIONS + COUNTERS,
+    FIGURES = COUNTS + INSTRUCTIONS + COUNTERS + WARMUP,
     FIGURES_MAX = 256,
 };
 
@@ -216,7 +229,8 @@ const struct hm_metric *hm_metrics(size_t *count) {
         size_t found = add_latencies(all, OWN);
         memcpy(all + found, of_instructions, sizeof of_instructions);
         memcpy(all + found + INSTRUCTIONS, of_counters, sizeof of_counters);
-        found += INSTRUCTIONS + COUNTERS;
+        memcpy(all + found + INSTRUCTIONS + COUNTERS, of_warmup, sizeof of_warmup);
+        found += INSTRUCTIONS + COUNTERS + WARMUP;
         for (size_t i = 0; i < variants; i++)
             found = add_figures(all, found, FIGURES + FIGURES_MAX, workloads[i]->figures);
         known = found;

@@ -29,9 +29,13 @@ struct hm_samples {
 const char *hm_pass_lead(const struct hm_plan *plan, enum hm_pass pass) {
     if (plan->programs)
         return "wall_ns";
-    static const char *const leads[HM_PASS_COUNT] = {
-        "time_ns",          "time_ns", "footprint_bytes", "latency_time_ns", "instructions_per_op",
-        "cpu_cycles_per_op"};
+    static const char *const leads[HM_PASS_COUNT] = {"time_ns",
+                                                     "time_ns",
+                                                     "footprint_bytes",
+                                                     "latency_time_ns",
+                                                     "instructions_per_op",
+                                                     "cpu_cycles_per_op",
+                                                     "warmup_time_ns"};
     return leads[pass];
 }
 
@@ -166,6 +170,8 @@ static void put_process(FILE *out, const struct hm_samples *s, const struct hm_s
 static const char *unit_of_point(const char *metric) {
     if (strcmp(metric, "mmu") == 0 || strcmp(metric, "bmu") == 0)
         return "fraction";
+    if (strcmp(metric, "iteration_ns") == 0 || strcmp(metric, "segment_ns") == 0)
+        return "ns/op";
     return strstr(metric, "_ns") ? "ns" : strstr(metric, "_objects") ? "objects" : "bytes";
 }
 

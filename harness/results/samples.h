@@ -2,7 +2,7 @@
  *
  * All rows of one process are appended with one write and synced before the run goes on: what was
  * acknowledged is never lost. The row of the pass's lead metric (time_ns, footprint_bytes,
- * latency_time_ns, instructions_per_op, cpu_cycles_per_op; of programs wall_ns) is the
+ * latency_time_ns, instructions_per_op, cpu_cycles_per_op, warmup_time_ns; of programs wall_ns) is the
  * last one of a process, so that its presence says that the process is complete. */
 #ifndef HM_HARNESS_RESULTS_SAMPLES_H
 #define HM_HARNESS_RESULTS_SAMPLES_H
