@@ -141,16 +141,39 @@ static void read_number(const struct hm_param *param, struct hm_sweep_value *val
     int64_t kilo = param && param->kind == HM_PARAM_COUNT ? 1000 : 1024;
     bool numeric = !param || param->kind == HM_PARAM_COUNT || param->kind == HM_PARAM_BYTES;
     value->is_number = numeric && hm_number_parse(value->text, kilo, &value->number) == 0;
-    value->initial = param && value->is_number && value->number == param->initial;
-    if (param && param->kind == HM_PARAM_CHOICE) {
-        size_t length = strcspn(param->choices, "|");
-        const char *word = param->choices;
-        for (int64_t i = 0; i < param->initial && word[length]; i++) {
-            word += length + 1;
-            length = strcspn(word, "|");
-        }
-        value->initial = strlen(value->text) == length && strncmp(value->text, word, length) == 0;
-    }
+}
+
+/* A number as a spec would have it, with the largest suffix that leaves it whole. */
+static char *number_text(int64_t number, int64_t kilo) {
+    char *text;
+    size_t power = 0;
+    for (; number && number % kilo == 0 && power < 3; power++)
+        number /= kilo;
+    return asprintf(&text, "%lld%.1s", (long long)number, &"\0KMG"[power]) < 0 ? NULL : text;
+}
+
+/* What a parameter is when nobody sets it. 0 and -1 stand for something else, as a rule. */
+static int read_initial(const struct parse *p, const struct hm_param *param,
+                        struct hm_sweep_value *out) {
+    if (!param || param->kind == HM_PARAM_TEXT ||
+        (param->kind != HM_PARAM_CHOICE && param->initial <= 0))
+        return 0;
+    const char *word = param->choices;
+    for (int64_t i = 0; param->kind == HM_PARAM_CHOICE && i < param->initial; i++)
+        word += strcspn(word, "|") + 1;
+    out->text = param->kind == HM_PARAM_CHOICE
+                    ? strndup(word, strcspn(word, "|"))
+                    : number_text(param->initial, param->kind == HM_PARAM_COUNT ? 1000 : 1024);
+    if (!out->text)
+        return out_of_memory(p);
+    read_number(param, out);
+    return 0;
+}
+
+static bool is_initial(const struct hm_param *param, const struct hm_sweep_value *initial,
+                       const struct hm_sweep_value *value) {
+    return value->is_number ? param && value->number == param->initial
+                            : initial->text && strcmp(initial->text, value->text) == 0;
 }
 
 static int check_doubled(const struct parse *p, const struct hm_sweep_key *key) {
@@ -173,6 +196,8 @@ static int read_key(const struct parse *p, const struct pair *pair, struct hm_sw
     if (!key->name || !key->values)
         return out_of_memory(p);
     const struct hm_param *param = param_of(p, pair, key->name);
+    if (read_initial(p, param, &key->initial))
+        return ENOMEM;
     for (const char *at = pair->value; at <= pair->end; at++) {
         struct hm_sweep_value *value = &key->values[key->count++];
         size_t length = strcspn(at, ",:+");
@@ -183,6 +208,7 @@ static int read_key(const struct parse *p, const struct pair *pair, struct hm_sw
             return hm_fail(p->error, EINVAL, "sweep '%.200s': the list of '%s' has an empty value",
                            p->text, key->name);
         read_number(param, value);
+        value->initial = is_initial(param, &key->initial, value);
         int bad = check_doubled(p, key);
         if (bad)
             return bad;
@@ -247,6 +273,8 @@ static int count_combinations(const struct parse *p, size_t *combinations) {
 static int put_unswept_first(const struct parse *p) {
     struct hm_sweep *s = p->out;
     struct hm_sweep_arm first = {.unswept = true};
+    if (s->key_count == 1 && s->keys[0].initial.text)
+        first.values[0] = &s->keys[0].initial;
     size_t at = 0;
     while (at < s->arm_count && !s->arms[at].unswept)
         at++;
@@ -304,6 +332,7 @@ void hm_sweep_free(struct hm_sweep *sweep) {
         for (size_t v = 0; v < sweep->keys[k].count; v++)
             free(sweep->keys[k].values[v].text);
         free(sweep->keys[k].values);
+        free(sweep->keys[k].initial.text);
         free(sweep->keys[k].name);
     }
     free(sweep->arms);

@@ -34,11 +34,13 @@ struct hm_sweep_key {
     char *name;
     struct hm_sweep_value *values;
     size_t count;
+    struct hm_sweep_value
+        initial; /* the default; text NULL: not known, or a 0 or -1 that stands for others */
 };
 
 struct hm_sweep_arm {
     char *label;                                        /* the item of the matrix's list */
-    const struct hm_sweep_value *values[HM_SWEEP_KEYS]; /* of each key; NULL: the unswept part */
+    const struct hm_sweep_value *values[HM_SWEEP_KEYS]; /* of each key; NULL: not known */
     bool unswept;                                       /* the part at its defaults */
 };
 

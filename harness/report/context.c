@@ -2,6 +2,7 @@
 #include "harness/report/context.h"
 
 #include "harness/report/cells.h"
+#include "harness/report/sweeps.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -352,6 +353,26 @@ static void put_arms(const struct context *c, FILE *out) {
     }
 }
 
+static int put_sweeps(const struct context *c, FILE *out) {
+    struct hm_swept_panel *panels = calloc(c->panel_count + 1, sizeof *panels);
+    struct hm_swept_row *rows = calloc(c->row_count + 1, sizeof *rows);
+    for (size_t i = 0; panels && i < c->panel_count; i++) {
+        const struct panel *p = &c->panels[i];
+        panels[i] = (struct hm_swept_panel){p->sample->workload, p->under, p->on,
+                                            p->sample->threads,  p->first, p->count};
+    }
+    for (size_t i = 0; rows && i < c->row_count; i++) {
+        const struct row *r = &c->rows[i];
+        rows[i] = (struct hm_swept_row){r->cell->allocator, r->cell->collector,
+                                        c->arms[r->arm].name, is_control(r->cell)};
+    }
+    const struct hm_swept_run run = {c->cells.run, panels, rows, c->panel_count, c->row_count};
+    int bad = panels && rows ? hm_sweeps_write(&run, out) : ENOMEM;
+    free(panels);
+    free(rows);
+    return bad;
+}
+
 static void free_context(struct context *c) {
     hm_report_cells_free(&c->cells);
     for (size_t i = 0; i < c->arm_count; i++)
@@ -373,6 +394,8 @@ int hm_context_write(const char *run_dir, FILE *out, struct hm_error *error) {
         put_panels(&c, out);
         put_rows(&c, out);
         put_arms(&c, out);
+        if (put_sweeps(&c, out))
+            bad = hm_fail(error, ENOMEM, "%s: out of memory", run_dir);
     }
     free_context(&c);
     return bad;

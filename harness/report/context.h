@@ -15,6 +15,8 @@
  *                                 the round whose space is drawn, and where series.csv has it
  *   arm_name[], arm_kind[]        what the legend shows
  *
+ * and those of sweeps.h.
+ *
  * A panel is what is compared with one baseline: the allocators of a heap workload; the allocators
  * under one collector (panel_under); the collectors on one allocator (panel_on). Panels that differ
  * in their threads only share a facet. An arm is what the rows of one name have in common: a colour

@@ -99,6 +99,27 @@ static void test_several_lists_are_combined_each_with_each(void **state) {
     hm_sweep_free(s);
 }
 
+/* A curve goes through it; but not where it stands for another number, as generational's -1 does. */
+static void test_unswept_arm_has_the_default_value(void **state) {
+    (void)state;
+    struct hm_sweep *s = sweep_of("pool:arena=256K");
+    assert_string_equal(s->arms[0].label, "pool");
+    assert_string_equal(s->arms[0].values[0]->text, "1M");
+    assert_int_equal(s->arms[0].values[0]->number, 1 << 20);
+    hm_sweep_free(s);
+    s = sweep_of("first-fit:index=scan");
+    assert_string_equal(s->arms[0].values[0]->text, "tree");
+    assert_false(s->arms[0].values[0]->is_number);
+    hm_sweep_free(s);
+    s = sweep_of("handicap:ns=1+pool:arena=256K,4M");
+    assert_string_equal(s->arms[0].label, "handicap:ns=1+pool");
+    assert_string_equal(s->arms[0].values[0]->text, "1M");
+    hm_sweep_free(s);
+    s = sweep_of("cpython:threshold0=100");
+    assert_string_equal(s->arms[0].values[0]->text, "700");
+    hm_sweep_free(s);
+}
+
 /* They are not compared with each other. */
 static void test_workloads_get_no_unswept_arm(void **state) {
     (void)state;
@@ -262,6 +283,7 @@ int main(void) {
         cmocka_unit_test(test_sweep_without_a_list_is_over_the_last_key),
         cmocka_unit_test(test_default_among_the_values_is_the_unswept_arm),
         cmocka_unit_test(test_several_lists_are_combined_each_with_each),
+        cmocka_unit_test(test_unswept_arm_has_the_default_value),
         cmocka_unit_test(test_workloads_get_no_unswept_arm),
         cmocka_unit_test(test_bad_sweeps_are_refused),
         cmocka_unit_test(test_swept_arms_are_compared_with_the_unswept_one),
