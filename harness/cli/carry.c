@@ -3,6 +3,7 @@
 
 #include "harness/cli/command.h"
 #include "harness/cli/data.h"
+#include "harness/compare/fronts.h"
 #include "harness/exec/environment.h"
 #include "harness/exec/exec.h"
 #include "harness/machine/check.h"
@@ -302,6 +303,8 @@ static int conclude(struct run *r, bool stopped, struct hm_error *error) {
         return bad;
     draw(r);
     bad = hm_table_print(stdout, r->folder.path, error);
+    if (!bad && r->plan->sweep_count)
+        bad = hm_fronts_print(stdout, r->folder.path, error);
     if (!bad && isfinite(noise.floor))
         printf("A/A: identical arms differed by up to %.1f %% in time.\n", noise.floor * 100);
     if (!bad)

@@ -52,6 +52,9 @@ expect "the job file's sweep is there, too" test "$(grep -c mine "$out")" = 0
 heapmark run --quick --rounds 1 -w rings:collect=auto --sweep generational:threshold0=100,3000 \
     --sweep marksweep:heap=2,8 -o o --no-plots
 expect_exit 0
+expect_out "^Sweep generational:threshold0=100,3000$" "^rings:collect=auto on system, 1 thread$" \
+    "^  default .* open; by medians" "^  3000 " "^  2 \(default\)" "^front: "
+grep -n '.\{81\}' "$out" && fail "a line is longer than 80 columns"
 python3 - o/run.json <<'PY' || fail "run.json does not tell of the sweeps"
 import json, sys
 first, second = json.load(open(sys.argv[1]))["sweeps"]
