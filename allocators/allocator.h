@@ -39,6 +39,7 @@ enum hm_allocator_cap {
     HM_CAP_NO_ALIGNED = 256, /* aligned_alloc above `alignment` is NULL with EINVAL */
     HM_CAP_NO_REUSE = 512,   /* free gives nothing back until reset or close */
     HM_CAP_SHARED = 1024,    /* with backing=shared, forked processes use one heap */
+    HM_CAP_WALK_ARENAS = 2048, /* walk() tells addresses, with gaps that are no block's */
 };
 
 struct hm_heap; /* completed by each allocator for itself */
@@ -96,9 +97,9 @@ enum hm_fork_phase {
     HM_FORK_CHILD,   /* after it, in the child, whose only thread this is: make them anew */
 };
 
-/** One run of bytes of a bounded arena, for heap maps. */
+/** One run of bytes, for heap maps: of a bounded arena, or of many arenas. */
 struct hm_block {
-    uint64_t offset; /* bytes from the arena's start */
+    uint64_t offset; /* bytes from the arena's start; with HM_CAP_WALK_ARENAS the address */
     uint64_t bytes;
     bool used;
 };
@@ -138,7 +139,8 @@ struct hm_allocator {
     void (*leave)(struct hm_heap *heap);
     /** Fill *out. NULL: nothing is known. No other thread may be inside the heap. */
     void (*stats)(struct hm_heap *heap, struct hm_heap_stats *out);
-    /** Visit used and free runs in address order. Needs HM_CAP_WALK. */
+    /** Visit used and free runs in address order. Needs HM_CAP_WALK or HM_CAP_WALK_ARENAS.
+     *  No other thread may be inside the heap. */
     void (*walk)(struct hm_heap *heap, hm_walk_fn *visit, void *arg);
     /** Free all blocks at once. Needs HM_CAP_RESET. */
     void (*reset)(struct hm_heap *heap);

@@ -230,4 +230,7 @@ void hm_pool_leave_thread(struct hm_heap *heap);
 typedef void hm_pool_visit(void *arg, const struct hm_heap *heap, const void *block);
 void hm_pool_each_pending(const struct hm_heap *root, hm_pool_visit *visit, void *arg);
 
+/** The heap's `walk`. */
+void hm_pool_walk(struct hm_heap *root, hm_walk_fn *visit, void *arg);
+
 #endif

@@ -65,6 +65,7 @@ static json_t *caps_json(unsigned caps) {
                  {HM_CAP_SHARED, "shared-backing"},
                  {HM_CAP_RESET, "reset"},
                  {HM_CAP_WALK, "walk"},
+                 {HM_CAP_WALK_ARENAS, "walk-arenas"},
                  {HM_CAP_LAYER, "layer"},
                  {HM_CAP_CONTROL, "control"},
                  {HM_CAP_LOCKS, "locks"},

@@ -4,7 +4,7 @@
  * labels: threads */
 #include "allocators/pool.h"
 #include "tests/unit/counting_heap.h"
-#include "tests/unit/pool_open.h"
+#include "tests/unit/pool_walked.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,6 +68,7 @@ static void assert_balanced(const struct hm_memory *memory, const struct slot *s
     assert_int_equal(stats.live_bytes, bytes);
     assert_int_equal(stats.arenas, account.arenas);
     assert_true(stats.footprint_bytes >= account.arena_bytes + stats.metadata_bytes);
+    assert_walked(memory, &account, &stats, 0);
 }
 
 /* Allocate into an empty slot; free or resize a full one. A block that is handed out twice is

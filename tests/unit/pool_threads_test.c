@@ -4,7 +4,7 @@
  * labels: threads */
 #include "allocators/pool.h"
 #include "allocators/pool_remote.h"
-#include "tests/unit/pool_open.h"
+#include "tests/unit/pool_walked.h"
 #include "workloads/scratch.h"
 
 #include <pthread.h>
@@ -49,6 +49,8 @@ static struct hm_pool_account assert_balanced(const struct hm_memory *memory) {
     assert_int_equal(account.arena_bytes, account.used_bytes + account.free_bytes +
                                               account.unused_pool_bytes + account.header_bytes +
                                               account.tail_bytes + account.alignment_bytes);
+    struct hm_heap_stats stats = stats_of(memory);
+    assert_walked(memory, &account, &stats, stats.live_bytes - account.used_bytes);
     return account;
 }
 
