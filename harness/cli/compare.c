@@ -2,6 +2,7 @@
 #include "harness/cli/command.h"
 #include "harness/cli/refuse.h"
 #include "harness/compare/fit.h"
+#include "harness/compare/reference.h"
 #include "harness/compare/show.h"
 
 #include <errno.h>
@@ -19,8 +20,8 @@ enum {
 
 static const char usage[] =
     "usage: heapmark compare BASE NEW [--margin 2%] [--drift remove|keep]\n"
-    "                        [--format table|markdown|json|junit]\n"
-    "                        [--strict] [--force]\n\n"
+    "                        [--reference ARM] [--strict] [--force]\n"
+    "                        [--format table|markdown|json|junit]\n\n"
     "Compares two runs, cell by cell: time, processor time, space and latency. BASE\n"
     "and NEW are folders that 'heapmark run' or 'heapmark exec' has left. Times are\n"
     "compared as ratios to the baseline of the same run, where both have the same\n"
@@ -29,6 +30,9 @@ static const char usage[] =
     "                   difference has to exceed what equal arms (A/A) differed by,\n"
     "                   too\n"
     "  --drift WHAT     remove (default): as above; keep: the values as they are\n"
+    "  --reference ARM  what ratios are taken to: an allocator or a collector, or\n"
+    "                   baseline: those of the runs, even if their code has changed\n"
+    "                   (default: they if it has not, else an arm that is the same)\n"
     "  --format FORMAT  table (default), markdown, json or junit, on stdout\n"
     "  --strict         exit status 4 when a comparison is not settled\n"
     "  --force          compare runs of other machines, work or versions; the output\n"
@@ -50,14 +54,18 @@ static const struct {
 
 struct options {
     double margin;
+    const char *reference;
     hm_compare_show_fn *show;
     bool keep_drift, strict, force;
 };
 
-static const struct option long_options[] = {
-    {"margin", required_argument, NULL, 'm'}, {"drift", required_argument, NULL, 'd'},
-    {"format", required_argument, NULL, 'f'}, {"strict", no_argument, NULL, 's'},
-    {"force", no_argument, NULL, 'F'},        {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {{"margin", required_argument, NULL, 'm'},
+                                             {"drift", required_argument, NULL, 'd'},
+                                             {"format", required_argument, NULL, 'f'},
+                                             {"reference", required_argument, NULL, 'r'},
+                                             {"strict", no_argument, NULL, 's'},
+                                             {"force", no_argument, NULL, 'F'},
+                                             {NULL, 0, NULL, 0}};
 
 static int take_margin(struct options *o, const char *value, struct hm_error *error) {
     char *end;
@@ -93,6 +101,9 @@ static int take_option(struct options *o, int option, const char *word, struct h
         return 0;
     case 'f':
         return take_format(o, optarg, error);
+    case 'r':
+        o->reference = optarg;
+        return 0;
     case 's':
         o->strict = true;
         return 0;
@@ -156,8 +167,13 @@ static int compare_runs(struct hm_compare_report *report, char **folders,
                         const struct options *options) {
     struct hm_error error;
     int bad = read_both(report, folders, options->force, &error);
+    if (!bad && !hm_reference_is_known(report->all))
+        bad = hm_fail(&error, EINVAL, "--reference=%s: no arm of both runs has that name",
+                      options->reference);
     if (!bad)
         bad = hm_compare_judge(report->all, &error);
+    if (!bad)
+        hm_reference_notes(report->all, keep_line, &report->notes);
     if (bad) {
         fprintf(stderr, "heapmark compare: %s\n", error.line);
         return bad == ENOMEM || bad == EIO ? HM_EXIT_FAILED : HM_EXIT_USAGE;
@@ -182,7 +198,8 @@ static int run(int argc, char **argv) {
                              .fresh = {.name = "NEW"},
                              .margin = options.margin,
                              .seed = SEED,
-                             .keep_drift = options.keep_drift};
+                             .keep_drift = options.keep_drift,
+                             .reference = options.reference};
     struct hm_compare_report report = {.all = &all};
     int status = compare_runs(&report, argv + optind, &options);
     hm_lines_free(&report.misfits);

@@ -147,6 +147,43 @@ size_t hm_fit_check(struct hm_side *base, struct hm_side *fresh, hm_misfit_fn *t
     return c.found;
 }
 
+static const char *file_name(const json_t *image) {
+    const char *path = json_string_value(json_object_get(image, "path"));
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return slash ? slash + 1 : "";
+}
+
+/* Whether the runs know a file of that name, and all of theirs are other builds. */
+static bool is_other_build(const struct hm_side *side, const json_t *image) {
+    size_t i;
+    json_t *one;
+    bool found = false;
+    json_array_foreach(json_object_get(side->run, "images"), i, one) {
+        if (strcmp(file_name(one), file_name(image)) != 0)
+            continue;
+        if (same(json_object_get(one, "id"), json_object_get(image, "id")))
+            return false;
+        found = true;
+    }
+    return found;
+}
+
+/* Programs and libraries that were mapped under one name, and are not the same. */
+static void note_images(struct check *c) {
+    char line[LINE] = "other builds in NEW:";
+    size_t i;
+    json_t *image;
+    size_t count = 0;
+    json_array_foreach(json_object_get(c->fresh->run, "images"), i, image) {
+        size_t used = strlen(line);
+        if (!is_other_build(c->base, image))
+            continue;
+        snprintf(line + used, sizeof line - used, "%s %.60s", count++ ? "," : "", file_name(image));
+    }
+    if (count)
+        tell(c, line);
+}
+
 static void note_state(struct check *c, const struct hm_side *side) {
     char line[LINE];
     const char *state = hm_side_text(side, NULL, "state");
@@ -169,6 +206,7 @@ void hm_fit_notes(struct hm_side *base, struct hm_side *fresh, hm_misfit_fn *tel
         tell(&c, "BASE and NEW are the same run");
     note_state(&c, base);
     note_state(&c, fresh);
+    note_images(&c);
     if (!same(value_of(base, NULL, "mode"), value_of(fresh, NULL, "mode")))
         differs(&c, "the mode, and so how much work a process does,", value_of(base, NULL, "mode"),
                 value_of(fresh, NULL, "mode"));

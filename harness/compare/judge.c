@@ -1,6 +1,7 @@
 /* Pairs the cells of two runs, chooses what each is compared by, and has them judged. */
 #include "harness/compare/judge.h"
 
+#include "harness/compare/reference.h"
 #include "harness/report/cells.h"
 #include "harness/stats/order.h"
 
@@ -23,112 +24,8 @@ static bool is_judged(const struct hm_metric *metric) {
            (metric->verdict || strcmp(metric->name, "cpu_ns") == 0);
 }
 
-static bool has_values(const struct hm_side_cell *cell, const struct hm_metric *metric) {
-    return cell && !cell->failure && hm_side_series(cell, metric);
-}
-
-static const struct hm_side_cell *in_both(struct hm_compare *all, const char *id,
-                                          const struct hm_metric *metric,
-                                          const struct hm_side_cell **fresh) {
-    const struct hm_side_cell *base = id ? hm_side_find(&all->base, id) : NULL;
-    *fresh = id ? hm_side_find(&all->fresh, id) : NULL;
-    return has_values(base, metric) && has_values(*fresh, metric) ? base : NULL;
-}
-
-/* ---- References ---- */
-
-static const json_t *part_of(const struct hm_side *side, const char *array, const char *label) {
-    size_t i;
-    json_t *one;
-    json_array_foreach(json_object_get(side->run, array), i, one) {
-        const char *text = json_string_value(json_object_get(one, "label"));
-        if (text && strcmp(text, label) == 0)
-            return one;
-    }
-    return NULL;
-}
-
-/* The same allocator or collector in both runs, as far as a run knows: spec, parameters, build id. */
-static bool same_part(const struct hm_compare *all, const char *array, const char *label) {
-    static const char *const keys[] = {"spec", "params", "build_id", "env"};
-    const json_t *base = part_of(&all->base, array, label);
-    const json_t *fresh = part_of(&all->fresh, array, label);
-    for (size_t i = 0; base && fresh && i < sizeof keys / sizeof *keys; i++) {
-        const json_t *was = json_object_get(base, keys[i]);
-        const json_t *is = json_object_get(fresh, keys[i]);
-        if (was != is && !json_equal(was, is))
-            return false;
-    }
-    return true;
-}
-
-static bool is_own_baseline(const struct hm_side_cell *cell) {
-    return !cell->baseline || strcmp(cell->baseline, cell->id) == 0;
-}
-
 static bool is_arm(const struct hm_side_cell *cell) {
     return !cell->again && !cell->control;
-}
-
-/* Whether other arms of a run, failed ones too, are compared with this one there. */
-static bool leads(const struct hm_side *side, const struct hm_side_cell *of) {
-    for (size_t i = 0; i < side->count; i++) {
-        const struct hm_side_cell *cell = &side->cells[i];
-        if (is_arm(cell) && !is_own_baseline(cell) && strcmp(cell->baseline, of->id) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The floor of a baseline's group, in both runs. */
-static const struct hm_side_cell *floor_of(struct hm_compare *all, const struct hm_side_cell *of,
-                                           const struct hm_metric *metric) {
-    for (size_t i = 0; i < all->base.count; i++) {
-        const struct hm_side_cell *cell = &all->base.cells[i];
-        const struct hm_side_cell *fresh;
-        if (cell->control && !cell->again && !is_own_baseline(cell) &&
-            strcmp(cell->baseline, of->id) == 0 && in_both(all, cell->id, metric, &fresh) &&
-            fresh->baseline && strcmp(fresh->baseline, of->id) == 0)
-            return cell;
-    }
-    return NULL;
-}
-
-static bool is_same_arm(struct hm_compare *all, const struct hm_side_cell *cell) {
-    return same_part(all, "allocators", cell->allocator) &&
-           same_part(all, "collectors", cell->collector);
-}
-
-/* Others of its group are compared by their ratio to it: how it moved itself is the drift. */
-static bool is_reference(struct hm_compare *all, const struct hm_side_cell *cell,
-                         const struct hm_metric *metric) {
-    return !all->keep_drift && hm_compare_drifts(metric) && is_own_baseline(cell) &&
-           is_same_arm(all, cell) && (leads(&all->base, cell) || leads(&all->fresh, cell));
-}
-
-/* The cell of BASE that both runs compare this one with; NULL where they disagree. */
-static const struct hm_side_cell *baseline_of(struct hm_compare *all,
-                                              const struct hm_side_cell *base,
-                                              const struct hm_side_cell *fresh) {
-    if (is_own_baseline(base) && is_own_baseline(fresh))
-        return base;
-    if (!base->baseline || !fresh->baseline || strcmp(base->baseline, fresh->baseline) != 0)
-        return NULL;
-    return hm_side_find(&all->base, base->baseline);
-}
-
-/* @return the id of the arm that a cell's ratios are taken to, or NULL */
-static const char *reference_of(struct hm_compare *all, const struct hm_side_cell *base,
-                                const struct hm_side_cell *fresh, const struct hm_metric *metric) {
-    const struct hm_side_cell *other;
-    const struct hm_side_cell *baseline = baseline_of(all, base, fresh);
-    if (all->keep_drift || !hm_compare_drifts(metric) || !baseline)
-        return NULL;
-    if (baseline != base && in_both(all, baseline->id, metric, &other) &&
-        is_same_arm(all, baseline))
-        return baseline->id;
-    other = floor_of(all, baseline, metric);
-    return other ? other->id : NULL;
 }
 
 /* ---- Logarithms ---- */
@@ -239,7 +136,7 @@ static int add_comparison(struct hm_compare *all, const struct hm_side_cell *bas
     c->base = base;
     c->fresh = fresh;
     c->metric = metric;
-    c->reference = reference_of(all, base, fresh, metric);
+    c->reference = hm_reference_of(all, base, fresh, metric);
     c->base_median = median_of(was);
     c->fresh_median = median_of(is);
     put_logs(c->logs, was, NULL);
@@ -258,8 +155,9 @@ static int add_comparison(struct hm_compare *all, const struct hm_side_cell *bas
 static int add_metric(struct hm_compare *all, const struct hm_metric *metric) {
     for (size_t i = 0; i < all->base.count; i++) {
         const struct hm_side_cell *fresh;
-        const struct hm_side_cell *base = in_both(all, all->base.cells[i].id, metric, &fresh);
-        if (!base || !is_arm(base) || is_reference(all, base, metric))
+        const struct hm_side_cell *base =
+            hm_compare_in_both(all, all->base.cells[i].id, metric, &fresh);
+        if (!base || !is_arm(base) || hm_is_reference(all, base, metric))
             continue;
         if (add_comparison(all, base, fresh, metric))
             return ENOMEM;
@@ -410,9 +308,9 @@ static int add_drifts(struct hm_compare *all, struct room *room) {
         for (size_t i = 0; is_judged(&metrics[m]) && i < all->base.count; i++) {
             const struct hm_side_cell *fresh;
             const struct hm_side_cell *base =
-                in_both(all, all->base.cells[i].id, &metrics[m], &fresh);
+                hm_compare_in_both(all, all->base.cells[i].id, &metrics[m], &fresh);
             if (base &&
-                ((is_arm(base) && is_reference(all, base, &metrics[m])) ||
+                ((is_arm(base) && hm_is_reference(all, base, &metrics[m])) ||
                  is_used(all, base->id, &metrics[m])) &&
                 add_drift(all, base, fresh, &metrics[m], room))
                 return ENOMEM;

@@ -4,8 +4,9 @@
  *   by value     NEW's values over BASE's. What the machine did between the runs is in it
  *   by ratio     of each round first the ratio to a reference arm that ran in the same round, and then
  *                NEW's over BASE's of these: what made both arms slower is gone
- *   reference    the cell's own baseline, where both runs have it and it is the same there; else, and
- *                for a baseline that is alone in its group, floor
+ *   reference    the cell's own baseline, where both runs have it and its code is the same there; else
+ *                another arm whose code is; else, and for a baseline that is alone in its group, floor
+ *                (reference.h)
  *   drift        by how much references moved, by value; they are not judged themselves */
 #ifndef HM_HARNESS_COMPARE_JUDGE_H
 #define HM_HARNESS_COMPARE_JUDGE_H
@@ -43,6 +44,8 @@ struct hm_compare {
     double margin;
     uint64_t seed;
     bool keep_drift; /* all by value */
+    const char
+        *reference; /* label of an allocator or collector, or "baseline"; NULL: as found best */
     /* The answer. */
     struct hm_compared *cells;
     struct hm_unpaired *judged; /* one for each of cells */

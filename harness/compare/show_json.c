@@ -1,7 +1,9 @@
 /* A comparison as JSON; docs/compare.md tells of each key. */
+#include "harness/compare/reference.h"
 #include "harness/compare/show.h"
 
 #include <math.h>
+#include <string.h>
 
 static json_t *number(double value) {
     return isfinite(value) ? json_real(value) : json_null();
@@ -14,9 +16,10 @@ static json_t *text_or_null(const char *text) {
 /* A folder's name may be no UTF-8, and so no JSON. */
 static json_t *side_json(const struct hm_side *side) {
     json_t *folder = json_string(side->folder);
-    return json_pack("{s:o, s:s, s:s, s:O?}", "folder", folder ? folder : json_null(), "run",
+    return json_pack("{s:o, s:s, s:s, s:s, s:O?}", "folder", folder ? folder : json_null(), "run",
                      hm_side_text(side, NULL, "run"), "started_utc",
-                     hm_side_text(side, NULL, "started_utc"), "rounds",
+                     hm_side_text(side, NULL, "started_utc"), "build_id",
+                     hm_side_text(side, "build", "id"), "rounds",
                      json_object_get(side->run, "rounds"));
 }
 
@@ -33,7 +36,15 @@ static void put_estimate(json_t *json, const struct hm_unpaired *one) {
     json_object_set_new(json, "ratio_high", number(one->high));
 }
 
-static json_t *cell_json(const struct hm_compared *c, const struct hm_unpaired *j) {
+static json_t *reference_code(const struct hm_compare *all, const char *id) {
+    for (size_t i = 0; id && i < all->base.count; i++)
+        if (strcmp(all->base.cells[i].id, id) == 0)
+            return json_string(hm_sameness_name(hm_arm_sameness(all, &all->base.cells[i])));
+    return json_null();
+}
+
+static json_t *cell_json(const struct hm_compare *all, const struct hm_compared *c,
+                         const struct hm_unpaired *j) {
     json_t *json =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "cell", c->base->id, "allocator",
                   c->base->allocator, "collector", c->base->collector, "workload",
@@ -47,6 +58,7 @@ static json_t *cell_json(const struct hm_compared *c, const struct hm_unpaired *
     json_object_set_new(json, "new_median", number(c->fresh_median));
     json_object_set_new(json, "basis", json_string(c->reference ? "ratio" : "value"));
     json_object_set_new(json, "reference", text_or_null(c->reference));
+    json_object_set_new(json, "reference_code", reference_code(all, c->reference));
     put_estimate(json, j);
     json_object_set_new(json, "by_value", value);
     json_object_set_new(json, "noise", number(j->noise));
@@ -62,7 +74,7 @@ static json_t *cell_json(const struct hm_compared *c, const struct hm_unpaired *
 static json_t *cells_json(const struct hm_compare *all) {
     json_t *json = json_array();
     for (size_t i = 0; i < all->count; i++)
-        json_array_append_new(json, cell_json(&all->cells[i], &all->judged[i]));
+        json_array_append_new(json, cell_json(all, &all->cells[i], &all->judged[i]));
     return json;
 }
 

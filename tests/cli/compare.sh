@@ -99,6 +99,45 @@ compare 0 base changed
 expect_told churn/pool time_ns reference churn/floor/-/t1/core
 expect_told churn/system time_ns reference churn/floor/-/t1/core
 
+# Builds. A baseline that is a part of a heapmark that changed is none: its change would pass as drift.
+known="id=aa libc=11"
+three=system,pool,floor
+# shellcheck disable=SC2086
+python3 "$source_dir/tests/cli/compare_run.py" pool1 arms=$three baseline=pool $known -- \
+    pool2 arms=$three baseline=pool id=bb libc=11 pool=1.3 seed=2 drift=1.1 -- \
+    pool3 arms=$three baseline=pool $known pool=1.3 seed=2 -- sys1 $known -- sys2 id=aa libc=22 seed=2 -- \
+    sys3 id=bb libc=22 seed=2 || fail "could not make the runs"
+compare 3 pool1 pool2
+expect_told churn/pool time_ns reference churn/system/-/t1/core
+expect_told churn/pool time_ns reference_code same
+expect_told churn/pool time_ns verdict slower
+expect_told churn/system time_ns verdict ""
+expect_out "heapmark is another build in NEW" "3 ratios are to system, not to the baseline pool\""
+compare 0 pool1 pool2 --reference baseline
+expect_told churn/system time_ns reference churn/pool/-/t1/core
+expect_told churn/system time_ns reference_code changed
+expect_told churn/system time_ns verdict faster
+expect_out "3 ratios are to the baseline pool; but its code may have changed too"
+compare 3 pool1 pool2 --reference floor
+expect_told churn/pool time_ns reference churn/floor/-/t1/core
+expect_told churn/system time_ns verdict equivalent
+expect_out "ratios are to floor, not to the baseline pool; but its code may have changed too"
+compare 0 pool1 pool3 # the same build: as good as proven, whatever it took
+expect_told churn/system time_ns reference_code same
+compare 0 pool2 bare2 --force # one that does not tell its build is older
+expect_told churn/pool time_ns reference None
+compare 0 sys1 sys2 # another C library; pool is in the same heapmark
+expect_told churn/system time_ns reference churn/pool/-/t1/core
+expect_told churn/pool time_ns verdict ""
+compare 0 sys1 sys3 # nothing is the same
+expect_told churn/system time_ns reference churn/floor/-/t1/core
+expect_told churn/pool time_ns reference_code changed
+compare 0 base same
+expect_told churn/pool time_ns reference_code "not known"
+expect_out "do not tell which build of heapmark"
+heapmark compare base same --reference nothing
+expect_refusal "reference=nothing" "no arm of both runs"
+
 # Cells that fail or are missing are named, and never count.
 heapmark compare base broken
 expect_exit 1

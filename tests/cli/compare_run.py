@@ -12,6 +12,7 @@ times a round's factor (which all arms of a round share) times small noise of it
   fail=CELL       a cell that fails half way; drop=CELL: one that is not there; add=CELL: one more
   machine.KEY=V  run.KEY=V  build.KEY=V   of run.json; V as JSON
   params=TEXT     of the workload churn
+  id=HEX  libc=HEX  build ids of heapmark, which pool and floor are in, and of system's library
   arms=A,B  baseline=A   which of the arms are there, and what the others are compared with
 """
 import json
@@ -41,6 +42,11 @@ def make(folder, given):
             ("floor", True, False)]
     run["allocators"] = [{"label": label, "spec": label, "params": ["-"], "build_id": None, "env": [],
                           "control": control, "again": again} for label, control, again in arms]
+    if "id" in given:
+        run["build"]["id"] = given["id"]
+        for arm in run["allocators"]:
+            arm["own"] = not arm["label"].startswith("system")
+            arm["code"] = None if arm["own"] else given["libc"]
     if "arms" in given:
         arms = [arm for arm in arms if arm[0] in given["arms"].split(",")]
     baseline = given.get("baseline", "system")
