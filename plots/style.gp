@@ -124,7 +124,7 @@ read_stats = "do for [r = 1:rows] { stat_median[r] = NaN; stat_low[r] = NaN; sta
     } }; \
     rounds_of = 'median of n = ' . (fewest < most_rounds ? sprintf('%d to ', fewest) : '') . \
         plural(most_rounds, 'round'); \
-    sample = rounds_of . (intervals ? ' with its 95 % interval' : ', too few for an interval')"
+    sample = rounds_of . (intervals ? sprintf(' with its %.4g %% interval', 100 * confidence) : ', too few for an interval')"
 
 # The page: `page_w = ..; page_h = ..; title = ..; subtitle = ..; eval open_page` writes the title and
 # the footer. Labels may follow, until `eval show_labels`. The panels lie between y = head_h and

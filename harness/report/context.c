@@ -269,6 +269,13 @@ static const char *run_text(const struct context *c, const char *object, const c
     return text ? text : "";
 }
 
+/* Looks share what an interval may be wrong in. */
+static double confidence_of(const json_t *run) {
+    const json_t *look = json_array_get(json_object_get(run, "looks"), 0);
+    const json_t *level = json_object_get(look, "level");
+    return 1 - (json_is_number(level) ? json_number_value(level) : 0.05);
+}
+
 static void put_run(const struct context *c, FILE *out) {
     static const struct {
         const char *name, *object, *key;
@@ -283,6 +290,7 @@ static void put_run(const struct context *c, FILE *out) {
     fprintf(out, "cores = %lld\n", (long long)json_integer_value(cores));
     fprintf(out, "rounds = %lld\n",
             (long long)json_integer_value(json_object_get(c->cells.run, "rounds")));
+    fprintf(out, "confidence = %.6g\n", confidence_of(c->cells.run));
     fprintf(out, "panels = %zu\nrows = %zu\narms = %zu\nfacets = %zu\n", c->panel_count,
             c->row_count, c->arm_count, c->facet_count);
 }

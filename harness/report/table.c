@@ -398,6 +398,12 @@ static void put_figure(FILE *out, const struct hm_csv *csv) {
     fputc('\n', out);
 }
 
+/* Older runs do not tell. */
+static void put_figures_head(FILE *out, double confidence) {
+    fprintf(out, "\nThe workloads' own figures: median [%.4g %% interval] over the rounds.\n",
+            isfinite(confidence) ? confidence * 100 : 95);
+}
+
 /* The rows of stats.csv stand together by metric, and those of a metric by group. */
 static int put_figures(FILE *out, const char *folder, struct hm_error *error) {
     char path[PATH_MAX];
@@ -415,7 +421,7 @@ static int put_figures(FILE *out, const char *folder, struct hm_error *error) {
         if (!metric || !hm_metric_is_figure(metric))
             continue;
         if (!shown)
-            fputs("\nThe workloads' own figures: median [95 % interval] over the rounds.\n", out);
+            put_figures_head(out, number(csv, "confidence"));
         hm_words_group(csv, now, sizeof now);
         if (metric != shown)
             put_figure_head(out, metric);
