@@ -26,8 +26,8 @@ struct hm_session {
     double *group_s; /* [group]: what it took in the round before, or so far in this one */
     double begun_s;  /* on the monotonic clock: the run, or this part of it */
     double clock_s;  /* up to here the time of the round is known */
-    uint64_t
-        *checksums; /* [group], and those of other numbers of units: of the first good process; 0 before it */
+    uint64_t *
+        checksums; /* [group], and those of other numbers of units: of the first good process; 0 before it */
 };
 
 /** @return 0 or ENOMEM. hm_session_free it; the fields above `done` are borrowed. */

@@ -55,7 +55,7 @@ command = $work/work noise
 INI
 
 # One program is decided at the first look and rests; the other one has all the rounds there are.
-auto=(exec -a system,./slow.so --suite suite.ini --rounds auto --quick --no-output --no-plots)
+auto=(exec -a "system,./slow.so" --suite suite.ini --rounds auto --quick --no-output --no-plots)
 heapmark "${auto[@]}" -o o
 expect_exit 0
 expect_out "slow.so .*slower @8" "slow.so .*inconclusive|needs ~" "98.75 % CI" \
