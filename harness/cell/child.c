@@ -108,7 +108,7 @@ static void time_pass(struct hm_engine *engine, const struct hm_cell_config *con
     tell_time(&timed);
     tell_value("peak_rss_bytes", -1, hm_proc_peak_resident_bytes());
     if (config->has_collector)
-        hm_tell_pauses(engine, timed.seconds,
+        hm_tell_pauses(engine, config, timed.seconds,
                        (double)config->units * (double)hm_engine_ops_per_unit(engine));
 }
 

@@ -125,7 +125,21 @@ static void tell_each(const struct hm_engine *engine, unsigned thread) {
                 (unsigned long long)p->kept[k].length_ns);
 }
 
-void hm_tell_pauses(const struct hm_engine *engine, double seconds, double ops_per_thread) {
+struct parts {
+    double mutator_ns, collector_ns;
+};
+
+/* Processor time is parted as wall time is: what a pause took of either is not known where others had the CPU
+ * meanwhile. Threads that run at the same time outside of pauses weigh as many there. */
+static void tell_mutator_cpu(const struct hm_engine *engine, const struct hm_cell_config *config,
+                             struct parts parts, double ops_per_thread) {
+    double mutator = parts.mutator_ns * (config->threading == HM_FREE ? config->threads : 1);
+    double cpu_ns = hm_engine_used(engine)->cpu_s * 1e9 / (ops_per_thread * config->threads);
+    tell_value("mutator_cpu_ns", cpu_ns * mutator / (mutator + parts.collector_ns));
+}
+
+void hm_tell_pauses(const struct hm_engine *engine, const struct hm_cell_config *config,
+                    double seconds, double ops_per_thread) {
     unsigned collectors = hm_engine_collectors(engine);
     uint64_t total = 0;
     uint64_t longest = 0;
@@ -142,8 +156,10 @@ void hm_tell_pauses(const struct hm_engine *engine, double seconds, double ops_p
     if (count)
         tell_value("pause_max_ns", (double)longest);
     double paused_ns = (double)total / collectors / ops_per_thread;
+    double running_ns = seconds * 1e9 / ops_per_thread - paused_ns;
     tell_value("collector_ns", paused_ns);
-    tell_value("mutator_ns", seconds * 1e9 / ops_per_thread - paused_ns);
+    tell_value("mutator_ns", running_ns);
+    tell_mutator_cpu(engine, config, (struct parts){running_ns, paused_ns}, ops_per_thread);
     tell_utilisation(engine, collectors, seconds * 1e9);
 }
 

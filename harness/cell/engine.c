@@ -483,6 +483,8 @@ static double run_timed(struct hm_engine *engine, uint64_t units) {
         begin = w->begin_ns < begin ? w->begin_ns : begin;
         end = w->end_ns > end ? w->end_ns : end;
     }
+    for (unsigned i = 0; i < hm_engine_collectors(engine); i++)
+        hm_pauses_settle(&engine->workers[i].pauses, begin - engine->timed_ns);
     engine->timed_ns += end - begin;
     if (engine->watch)
         engine->watch(false, engine->timed_ns);
@@ -644,6 +646,13 @@ unsigned hm_engine_collectors(const struct hm_engine *engine) {
     return engine->config->threading == HM_ISOLATED ? engine->count : 1;
 }
 
+uint64_t hm_engine_used_objects(const struct hm_engine *engine) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; engine->workload->live_objects && i < engine->count; i++)
+        sum += engine->workload->live_objects(&engine->workers[i].run);
+    return sum;
+}
+
 uint64_t hm_engine_garbage_objects(const struct hm_engine *engine) {
     uint64_t sum = 0;
     if (!engine->config->has_collector)
@@ -655,9 +664,7 @@ uint64_t hm_engine_garbage_objects(const struct hm_engine *engine) {
             return UINT64_MAX;
         sum += s.allocated_objects - s.freed_objects;
     }
-    for (unsigned i = 0; engine->workload->live_objects && i < engine->count; i++)
-        sum -= engine->workload->live_objects(&engine->workers[i].run);
-    return sum;
+    return sum - hm_engine_used_objects(engine);
 }
 
 static uint64_t grown(uint64_t now, uint64_t base) {

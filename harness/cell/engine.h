@@ -84,6 +84,8 @@ unsigned hm_engine_collectors(const struct hm_engine *engine);
 /** Objects that the workload does not use any more and that no collector has freed, all threads
  *  together, between two runs; UINT64_MAX when not known. */
 uint64_t hm_engine_garbage_objects(const struct hm_engine *engine);
+/** Objects that the workload uses now, all threads together, between two runs; 0 when it does not tell. */
+uint64_t hm_engine_used_objects(const struct hm_engine *engine);
 /** Resident bytes that came since just before the heap was opened, scratch memory left out;
  *  UINT64_MAX when not known. */
 uint64_t hm_engine_footprint_bytes(const struct hm_engine *engine);

@@ -36,8 +36,13 @@ int hm_pauses_open(struct hm_pauses *pauses) {
 }
 
 void hm_pauses_reset(struct hm_pauses *pauses) {
-    pauses->count = 0;
+    pauses->count = pauses->settled = 0;
     pauses->total_ns = 0;
     pauses->longest_ns = 0;
     pauses->recording = !pauses->silent;
+}
+
+void hm_pauses_settle(struct hm_pauses *pauses, uint64_t zero_ns) {
+    for (; pauses->settled < pauses->count && pauses->settled < HM_PAUSES_KEPT; pauses->settled++)
+        pauses->kept[pauses->settled].begin_ns -= zero_ns - pauses->zero_ns;
 }

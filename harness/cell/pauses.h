@@ -21,6 +21,7 @@ struct hm_pauses {
     uint64_t longest_ns;
     uint64_t begin_ns; /* of the pause that is going on */
     uint64_t zero_ns;  /* when the timed work would have begun, had it gone on without a break */
+    uint64_t settled;  /* so many were counted from the true one */
     bool recording;
     /* Records nothing: which of two pauses is longer takes an instruction more or less, which is counted. */
     bool silent;
@@ -31,5 +32,9 @@ struct hm_pauses {
 int hm_pauses_open(struct hm_pauses *pauses);
 /** Forget what was recorded and start to record. */
 void hm_pauses_reset(struct hm_pauses *pauses);
+
+/** After a run: its pauses are counted from when its first thread began, which was not known before.
+ *  @param zero_ns at most when the first of them began */
+void hm_pauses_settle(struct hm_pauses *pauses, uint64_t zero_ns);
 
 #endif

@@ -2,6 +2,7 @@
 #include "harness/cell/space.h"
 
 #include "harness/cell/channel.h"
+#include "harness/cell/garbage.h"
 #include "workloads/scratch.h"
 
 #include <errno.h>
@@ -157,6 +158,7 @@ static void run_chunks(struct hm_engine *engine, const struct hm_cell_config *co
     uint64_t asked = 0;
     uint64_t chunks = config->units < CHUNKS ? config->units : CHUNKS;
     take_now();
+    hm_garbage_note(space.last.garbage, 0);
     for (uint64_t i = 0; i < chunks; i++) {
         uint64_t units = config->units * (i + 1) / chunks - asked;
         asked += units;
@@ -164,6 +166,7 @@ static void run_chunks(struct hm_engine *engine, const struct hm_cell_config *co
         hm_engine_check_done(engine, asked);
         take_within();
         take_now();
+        hm_garbage_note(space.last.garbage, asked);
     }
 }
 
@@ -213,6 +216,7 @@ void hm_space_pass(struct hm_engine *engine, const struct hm_cell_config *config
     else if (space.fullest.live != UINT64_MAX)
         tell_value("live_bytes", (double)space.fullest.live);
     tell_ratios();
+    hm_garbage_tell(engine);
     tell_peak("mapped_bytes", space.peak_mapped, "the kernel does not tell what is mapped");
     tell_peak("metadata_bytes", space.peak_metadata,
               "the allocator does not tell what its tables take");

@@ -121,32 +121,49 @@ static bool is_on_arm(const struct hm_cell *cell) {
     return cell->collector && !(cell->collector->spec.part->caps & HM_GC_OWN_MEMORY);
 }
 
-/* The least that the work of this cell is known to cost without a collector's explicit work: the
- * smallest median of `mutator` among all collectors on the same allocator. NAN: not known */
-static double distilled_minimum(struct table *t, size_t mutator, size_t cell) {
+/* The cell that shows what the work of this one is known to cost at least without a collector's explicit work:
+ * the smallest median of `distilled` among all collectors on the same allocator. SIZE_MAX: not known */
+static size_t distilled_cell(struct table *t, size_t distilled, size_t cell) {
     const struct hm_cell *c = &t->plan->cells[cell];
-    double least = NAN;
+    size_t least = SIZE_MAX;
+    double least_median = INFINITY;
     for (size_t i = 0; i < t->plan->cell_count; i++) {
         const struct hm_cell *other = &t->plan->cells[i];
         if (other->group != c->group || other->arm != c->arm || has_failed(t, i) ||
             !is_on_arm(other))
             continue;
-        least = fmin(least, median_of(t, mutator, i));
+        double median = median_of(t, distilled, i);
+        if (median < least_median) {
+            least = i;
+            least_median = median;
+        }
     }
     return least;
 }
 
+/* The metrics of one kind of cost. */
+struct costs {
+    const char *total, *distilled; /* all of a cell, and that without explicit costs: measured */
+    const char *minimum, *overhead;
+};
+
+static const struct costs kinds_of_cost[] = {
+    {"time_ns", "mutator_ns", "distilled_minimum_ns", "lower_bound_overhead"},
+    {"cpu_ns", "mutator_cpu_ns", "distilled_minimum_cpu_ns", "lower_bound_overhead_cpu"}};
+
 /* Cai et al., Distilling the real cost of production garbage collectors, ISPASS 2022, section III. */
-static void derive_overhead(struct table *t) {
-    size_t overhead = metric_index(t, "lower_bound_overhead");
-    size_t mutator = metric_index(t, "mutator_ns");
-    size_t time = metric_index(t, "time_ns");
+static void derive_overhead(struct table *t, const struct costs *costs) {
+    size_t total = metric_index(t, costs->total);
+    size_t distilled = metric_index(t, costs->distilled);
+    size_t minimum = metric_index(t, costs->minimum);
+    size_t overhead = metric_index(t, costs->overhead);
     for (size_t i = 0; i < t->plan->cell_count; i++) {
-        if (!is_on_arm(&t->plan->cells[i]))
-            continue;
-        double least = distilled_minimum(t, mutator, i);
-        for (unsigned r = 0; r < t->plan->rounds; r++)
-            values_of(t, overhead, i)[r] = values_of(t, time, i)[r] / least;
+        size_t least = is_on_arm(&t->plan->cells[i]) ? distilled_cell(t, distilled, i) : SIZE_MAX;
+        for (unsigned r = 0; least != SIZE_MAX && r < t->plan->rounds; r++) {
+            values_of(t, minimum, i)[r] = values_of(t, distilled, least)[r];
+            values_of(t, overhead, i)[r] =
+                values_of(t, total, i)[r] / median_of(t, distilled, least);
+        }
     }
 }
 
@@ -389,7 +406,8 @@ int hm_stats_write(const struct hm_folder *folder, struct hm_plan *plan, struct 
     struct table t;
     int bad = read_table(&t, folder, plan, error);
     if (!bad) {
-        derive_overhead(&t);
+        for (size_t i = 0; i < sizeof kinds_of_cost / sizeof *kinds_of_cost; i++)
+            derive_overhead(&t, &kinds_of_cost[i]);
         bad = write_table(&t, folder, plan, noise, error);
     }
     free_table(&t);

@@ -27,18 +27,32 @@ for c in none refcount generational; do
     done
 done
 
+# The bound is shown beside what it is the bound of, the same for all, and so is that of processor time.
+for c in none refcount generational; do
+    awk -v least="$least" -v shown="$(median distilled_minimum_ns "$c")" \
+        'BEGIN { exit !((least - shown) ^ 2 < 1e-12) }' ||
+        fail "the distilled minimum beside $c is $(median distilled_minimum_ns "$c"), not $least"
+done
+least_cpu=$(for c in none refcount generational; do median mutator_cpu_ns "$c"; done | sort -g | head -n 1)
+awk -v lbo="$(median lower_bound_overhead_cpu generational)" -v cpu="$(median cpu_ns generational)" \
+    -v least="$least_cpu" 'BEGIN { exit !(least > 0 && (lbo - cpu / least) ^ 2 < 1e-12) }' ||
+    fail "the overhead of generational in processor time is $(median lower_bound_overhead_cpu generational)"
+
 # In each process the parts of the time add up to it, and so do the pauses.
 rows o/samples.csv | awk -F, '
     $14 == "time_ns" && $13 == -1 { time[$3 $10] = $15; ops[$3 $10] = $18 }
     $14 == "mutator_ns" { mutator[$3 $10] = $15 }
     $14 == "collector_ns" { collector[$3 $10] = $15 }
+    $14 == "cpu_ns" { cpu[$3 $10] = $15 }
+    $14 == "mutator_cpu_ns" { mutator_cpu[$3 $10] = $15 }
     $14 == "pause_total_ns" { pauses[$3 $10] = $15 }
     function far(a, b) { return (a - b) ^ 2 > (1e-9 * (a + b + 1)) ^ 2 }
     END {
         for (p in time) {
             count++
             if (!(p in mutator) || far(mutator[p] + collector[p], time[p]) ||
-                far(collector[p] * ops[p], pauses[p]))
+                far(collector[p] * ops[p], pauses[p]) ||
+                far(mutator_cpu[p] * time[p], cpu[p] * mutator[p]))
                 bad = bad " " p
         }
         if (bad || count < 9) { print count ":" bad; exit 1 }
@@ -93,4 +107,12 @@ last_garbage() {
         index($1, cell) && $5 == "garbage_objects" { last = $6 } END { print last }'
 }
 [[ $(last_garbage generational) == 0 ]] || fail "garbage is left: $(last_garbage generational)"
+trend() {
+    median garbage_trend "$1"
+}
+[[ $(trend none) == 1 && $(trend refcount) == 1 && $(trend generational) == 0 ]] ||
+    fail "trends of garbage: none $(trend none), refcount $(trend refcount), generational $(trend generational)"
+# A ring of three for each operation, and nobody frees it.
+awk -v slope="$(median garbage_slope_per_op refcount)" 'BEGIN { exit !(slope > 0.9) }' ||
+    fail "the slope of refcount's garbage is $(median garbage_slope_per_op refcount)"
 [[ $(last_garbage refcount) -gt 2100 ]] || fail "refcount leaks $(last_garbage refcount) objects"
