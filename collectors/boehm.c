@@ -8,13 +8,26 @@
 
 #define LIBRARY "libgc.so.1"
 
+enum {
+    PARAM_AUTO,
+    PARAM_DIVISOR,
+};
+
 static const struct hm_param params[] = {
-    {.name = "auto",
-     .unit = "",
-     .help = "whether an allocation may collect; off: only when told",
-     .kind = HM_PARAM_CHOICE,
-     .initial = 0,
-     .choices = "on|off"},
+    [PARAM_AUTO] = {.name = "auto",
+                    .unit = "",
+                    .help = "whether an allocation may collect; off: only when told",
+                    .kind = HM_PARAM_CHOICE,
+                    .initial = 0,
+                    .choices = "on|off"},
+    [PARAM_DIVISOR] = {.name = "divisor",
+                       .unit = "parts",
+                       .help = "GC_free_space_divisor: a collection is due when twice what it "
+                               "traces, over this, was allocated; more: a smaller heap",
+                       .kind = HM_PARAM_COUNT,
+                       .initial = 3,
+                       .min = 1,
+                       .max = 1000},
     {.name = NULL},
 };
 
@@ -52,6 +65,7 @@ enum {
     X(GC_get_push_other_roots)                                                                     \
     X(GC_set_on_collection_event)                                                                  \
     X(GC_set_warn_proc)                                                                            \
+    X(GC_set_free_space_divisor)                                                                   \
     X(GC_set_no_dls)                                                                               \
     X(GC_set_all_interior_pointers)                                                                \
     X(GC_set_markers_count)
@@ -228,7 +242,8 @@ static int open_gc(struct hm_gc **out, const struct hm_gc_options *options) {
     m->malloc = libgc.GC_malloc;
     m->malloc_atomic = libgc.GC_malloc_atomic;
     m->events = options->events;
-    enable(gc, options->params[0].number == 0);
+    enable(gc, options->params[PARAM_AUTO].number == 0);
+    libgc.GC_set_free_space_divisor((GC_word)options->params[PARAM_DIVISOR].number);
     collections_before = libgc.GC_get_gc_no();
     *out = current = gc;
     return 0;

@@ -44,9 +44,49 @@ static void test_lost_roots_do_no_harm(void **state) {
     assert_int_equal(fixture.heap.live_blocks, 0);
 }
 
+/* @return collections while 64 MiB die beside 1 MiB that stays */
+static uint64_t collections_with(int64_t divisor) {
+    static const struct hm_type type = {.name = "kilobyte", .payload_bytes = 1000, .slots = 1};
+    struct hm_object *first = NULL;
+    struct hm_gc_stats before, after;
+    fixture_prepare(&fixture, hm_collector_find("boehm"));
+    size_t i = 0;
+    while (strcmp(fixture.collector->params[i].name, "divisor") != 0)
+        i++;
+    fixture.params[i].number = divisor;
+    fixture_open(&fixture);
+    struct hm_mutator *m = fixture.m;
+    hm_root(m, &first);
+    fixture.collector->stats(fixture.gc, &before);
+    for (int n = 0; n < 64 << 10; n++) {
+        struct hm_object *object = hm_new(m, &type);
+        assert_non_null(object);
+        if (n >= 1 << 10)
+            continue;
+        hm_store(m, object, 0, first);
+        first = object;
+    }
+    fixture.collector->stats(fixture.gc, &after);
+    hm_unroot(m, 1);
+    fixture_close(&fixture);
+    return after.collections[2] - before.collections[2];
+}
+
+static void test_greater_divisor_collects_more_often(void **state) {
+    (void)state;
+    char why[256];
+    if (hm_collector_check(hm_collector_find("boehm"), why, sizeof why))
+        skip();
+    /* In this order: the heap of the process never shrinks, and a large one collects seldom. */
+    uint64_t many = collections_with(12);
+    uint64_t few = collections_with(1);
+    assert_true(many > 2 * few);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lost_roots_do_no_harm),
+        cmocka_unit_test(test_greater_divisor_collects_more_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
