@@ -415,16 +415,19 @@ static bool begins_field(const struct hm_side_cell *cell, const json_t *sweep) {
 }
 
 static int put_sweep(FILE *out, struct hm_side *side, const json_t *sweep) {
+    const json_t *cells = json_object_get(side->run, "cells"); /* in the order of the plan */
     int bad = 0;
-    for (size_t i = 0; !bad && i < side->count; i++) {
-        if (!begins_field(&side->cells[i], sweep))
+    for (size_t i = 0; !bad && i < json_array_size(cells); i++) {
+        const struct hm_side_cell *cell =
+            hm_side_find(side, text_of(json_array_get(cells, i), "cell"));
+        if (!cell || !begins_field(cell, sweep))
             continue;
         struct field *f = calloc(1, sizeof *f);
         if (!f)
             return ENOMEM;
         f->side = side;
         f->sweep = sweep;
-        f->like = &side->cells[i];
+        f->like = cell;
         f->workload = workload_of(f->like);
         bad = f->workload ? put_field(out, f) : ENOMEM;
         free(f->workload);

@@ -52,7 +52,8 @@ static void begin(void) {
     FILE *run = fopen(in_folder("run.json"), "w");
     fputs("{\"margin\": 0.02, \"allocators\": [{\"label\": \"system\", \"again\": false, "
           "\"control\": false}],"
-          " \"cells\": [], \"sweeps\": [{\"sweep\": \"gc:k=1,2,3,4,5\", \"kind\": \"collector\", "
+          " \"cells\": [{\"cell\": \"rings/system/v1/t1/core\"}], \"sweeps\": [{\"sweep\": "
+          "\"gc:k=1,2,3,4,5\", \"kind\": \"collector\", "
           "\"part\": \"gc\","
           " \"keys\": [\"k\"], \"arms\": [",
           run);
@@ -150,7 +151,8 @@ static void test_a_a_arm_tells_the_noise(void **state) {
     FILE *run = fopen(in_folder("run.json"), "r+");
     fputs("{\"margin\": 0.02, \"allocators\": [{\"label\": \"system#2\", \"again\": true, "
           "\"control\":  true}],"
-          "\"cells\":[{\"cell\":\"rings/system#2/v1/t1/core\",\"baseline\":\"rings/system/v1/t1/"
+          "\"cells\":[{\"cell\":\"rings/system/v1/t1/core\"},{\"cell\":\"rings/system#2/v1/t1/"
+          "core\",\"baseline\":\"rings/system/v1/t1/"
           "core\"}],"
           "\"sweeps\":[{\"sweep\":\"gc:k=1,2\",\"kind\":\"collector\",\"part\":\"gc\",\"keys\":["
           "\"k\"],\"arms\":["
