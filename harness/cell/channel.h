@@ -5,6 +5,7 @@
  *   bucket METRIC BUCKET COUNT      fail STATUS REASON...
  *   unknown METRIC [REASON...]      slice COUNT (so many are done, and it waits for its turn)
  *   image BUILD-ID PATH (BUILD-ID - for none)
+ *   map T_NS OFFSET SIZE USED FREE
  *   end NONCE
  *
  * The writers use a buffer of their own and write(2): the C library's streams would take memory

@@ -20,6 +20,7 @@ void hm_outcome_free(struct hm_outcome *outcome) {
     free(outcome->points);
     free(outcome->buckets);
     free(outcome->images);
+    free(outcome->spots);
     *outcome = (struct hm_outcome){.status = HM_STATUS_INVALID};
 }
 
@@ -96,6 +97,20 @@ static int take_bucket(struct hm_outcome *o, const char *line) {
     return 0;
 }
 
+static int take_spot(struct hm_outcome *o, const char *line) {
+    struct hm_heap_spot s;
+    if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &s.t_ns, &s.offset,
+               &s.size, &s.used, &s.free) != 5 ||
+        s.used > s.size || s.free > s.size - s.used)
+        return EINVAL;
+    struct hm_heap_spot *grown = grow(o->spots, o->spot_count, sizeof *grown);
+    if (!grown)
+        return ENOMEM;
+    o->spots = grown;
+    o->spots[o->spot_count++] = s;
+    return 0;
+}
+
 static int take_pin(struct hm_outcome *o, const char *line) {
     unsigned thread;
     int requested;
@@ -151,6 +166,8 @@ int hm_outcome_take(struct hm_outcome *outcome, const char *line, const char *no
         return take_point(outcome, rest);
     if (IS("bucket"))
         return take_bucket(outcome, rest);
+    if (IS("map"))
+        return take_spot(outcome, rest);
     if (IS("pin"))
         return take_pin(outcome, rest);
     if (IS("image"))

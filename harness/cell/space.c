@@ -3,6 +3,7 @@
 
 #include "harness/cell/channel.h"
 #include "harness/cell/garbage.h"
+#include "harness/cell/space_map.h"
 #include "workloads/scratch.h"
 
 #include <errno.h>
@@ -61,16 +62,20 @@ static struct point look(bool is_quiet) {
     return p;
 }
 
+static uint64_t level(const struct point *p) {
+    return p->live != UINT64_MAX ? p->live : p->blocks.requested;
+}
+
 /* On any thread, in the middle of its work. */
 static void look_within(void *arg) {
     (void)arg;
     uint64_t at = __atomic_fetch_add(&space.within_count, 1, __ATOMIC_RELAXED);
-    if (at < POINTS_MAX)
-        space.within[at] = look(space.is_alone);
-}
-
-static uint64_t level(const struct point *p) {
-    return p->live != UINT64_MAX ? p->live : p->blocks.requested;
+    if (at >= POINTS_MAX)
+        return;
+    struct point *p = &space.within[at];
+    *p = look(space.is_alone);
+    if (space.is_alone)
+        hm_space_map_look(p->t_ns, level(p));
 }
 
 static void tell_point(const char *metric, const struct point *p, uint64_t value) {
@@ -116,6 +121,7 @@ static void take_now(void) {
     uint64_t live = hm_engine_live_bytes(space.engine);
     p.garbage = hm_engine_garbage_objects(space.engine);
     p.live = live != UINT64_MAX ? live : p.live;
+    hm_space_map_look(p.t_ns, level(&p));
     take(&p);
 }
 
@@ -145,7 +151,7 @@ static void begin(struct hm_engine *engine, const struct hm_cell_config *config)
                            .peak_mapped = UINT64_MAX,
                            .peak_metadata = UINT64_MAX};
     space.within = hm_scratch(POINTS_MAX * sizeof *space.within);
-    if (!space.within)
+    if (!space.within || hm_space_map_open(hm_engine_memory(engine)))
         hm_tell_failure("oom", "no memory for the points of the series");
     hm_space_read(&before);
     hm_engine_warm_up(engine);
@@ -217,6 +223,7 @@ void hm_space_pass(struct hm_engine *engine, const struct hm_cell_config *config
         tell_value("live_bytes", (double)space.fullest.live);
     tell_ratios();
     hm_garbage_tell(engine);
+    hm_space_map_tell();
     tell_peak("mapped_bytes", space.peak_mapped, "the kernel does not tell what is mapped");
     tell_peak("metadata_bytes", space.peak_metadata,
               "the allocator does not tell what its tables take");

@@ -30,6 +30,12 @@ struct hm_bucket {
     uint64_t count;
 };
 
+/** A stretch of a heap's addresses at one time; in bytes. */
+struct hm_heap_spot {
+    uint64_t t_ns;
+    uint64_t offset, size, used, free;
+};
+
 struct hm_outcome {
     enum hm_status status;
     char reason[256]; /* "" for ok */
@@ -47,6 +53,8 @@ struct hm_outcome {
     struct hm_bucket *buckets;
     size_t bucket_count;
     char *images; /* lines "BUILD-ID PATH" of what was mapped; NULL: none was told */
+    struct hm_heap_spot *spots;
+    size_t spot_count;
 };
 
 struct hm_spawn {

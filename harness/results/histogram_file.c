@@ -14,18 +14,24 @@
 
 enum {
     RESPONSE = HM_LATENCY_KINDS, /* behind those of calls */
+    FREE_RUNS_PEAK,
+    FREE_RUNS_END,
     KINDS,
 };
 
-const char hm_histogram_header[] = "cell,metric,low_ns,high_ns,count,round\n";
+const char hm_histogram_header[] = "cell,metric,low_ns,high_ns,count,round,unit\n";
 
 /* What is read of the run: which processes are whole, and the sums of their buckets. */
 struct settling {
     const struct hm_plan *plan;
-    bool *whole;       /* [cell][round] */
+    bool *whole[2];    /* of latency, of space: [cell][round] */
     bool *failed;      /* [cell] */
     uint64_t **counts; /* [cell][kind]: of each bucket; NULL: there is none */
 };
+
+static bool is_space(const char *metric) {
+    return strncmp(metric, "free_run_", 9) == 0;
+}
 
 static void put_row(FILE *out, const char *cell, int round, const char *metric, unsigned bucket,
                     uint64_t count) {
@@ -34,7 +40,7 @@ static void put_row(FILE *out, const char *cell, int round, const char *metric, 
     hm_csv_put_number(out, (double)hm_histogram_low(bucket) / HM_HISTOGRAM_PARTS);
     fputc(',', out);
     hm_csv_put_number(out, (double)hm_histogram_low(bucket + 1) / HM_HISTOGRAM_PARTS);
-    fprintf(out, ",%" PRIu64 ",%d\n", count, round);
+    fprintf(out, ",%" PRIu64 ",%d,%s\n", count, round, is_space(metric) ? "bytes" : "ns");
 }
 
 void hm_histogram_put(FILE *out, const char *cell, int round, const struct hm_bucket *buckets,
@@ -47,6 +53,10 @@ static const char *kind_name(int kind) {
     static char name[32];
     if (kind == RESPONSE)
         return "response_ns";
+    if (kind == FREE_RUNS_PEAK)
+        return "free_run_bytes_peak";
+    if (kind == FREE_RUNS_END)
+        return "free_run_bytes_end";
     snprintf(name, sizeof name, "latency_%s_ns", hm_latency_kind_names[kind]);
     return name;
 }
@@ -66,8 +76,9 @@ static void take_sample(void *arg, size_t cell, const char *metric, unsigned rou
     (void)reason;
     if (strcmp(status, "ok") != 0)
         s->failed[cell] = true;
-    else if (strcmp(metric, hm_pass_lead(s->plan, HM_PASS_LATENCY)) == 0 && round < s->plan->rounds)
-        s->whole[cell * s->plan->rounds + round] = true;
+    for (int i = 0; i < 2 && round < s->plan->rounds; i++)
+        if (strcmp(metric, hm_pass_lead(s->plan, i ? HM_PASS_SPACE : HM_PASS_LATENCY)) == 0)
+            s->whole[i][cell * s->plan->rounds + round] |= strcmp(status, "ok") == 0;
 }
 
 static size_t find_cell(const struct hm_plan *plan, const char *id, size_t from) {
@@ -79,11 +90,11 @@ static size_t find_cell(const struct hm_plan *plan, const char *id, size_t from)
     return plan->cell_count;
 }
 
-static bool is_whole(const struct settling *s, size_t cell, double round) {
+static bool is_whole(const struct settling *s, size_t cell, double round, bool space) {
     if (cell >= s->plan->cell_count || s->failed[cell])
         return false;
     return round < 0 ||
-           (round < s->plan->rounds && s->whole[cell * s->plan->rounds + (size_t)round]);
+           (round < s->plan->rounds && s->whole[space][cell * s->plan->rounds + (size_t)round]);
 }
 
 struct columns {
@@ -100,7 +111,7 @@ static int take_row(struct settling *s, const struct hm_csv *csv, const struct c
         low > 0x1p53)
         return EINVAL;
     size_t found = find_cell(s->plan, hm_csv_field(csv, c->cell), *cell);
-    if (!is_whole(s, found, round))
+    if (!is_whole(s, found, round, kind >= FREE_RUNS_PEAK))
         return 0;
     *cell = found;
     uint64_t **counts = &s->counts[found * KINDS + (size_t)kind];
@@ -155,10 +166,11 @@ int hm_histogram_settle(const struct hm_folder *folder, const struct hm_plan *pl
     char path[PATH_MAX];
     size_t cells = plan->cell_count;
     struct settling s = {.plan = plan,
-                         .whole = calloc(cells * plan->rounds + 1, sizeof *s.whole),
+                         .whole = {calloc(cells * plan->rounds + 1, sizeof **s.whole),
+                                   calloc(cells * plan->rounds + 1, sizeof **s.whole)},
                          .failed = calloc(cells + 1, sizeof *s.failed),
                          .counts = calloc(cells * KINDS + 1, sizeof *s.counts)};
-    int bad = s.whole && s.failed && s.counts
+    int bad = s.whole[0] && s.whole[1] && s.failed && s.counts
                   ? 0
                   : hm_fail(error, ENOMEM, "out of memory for histogram.csv");
     hm_folder_file(folder, "histogram.csv", path);
@@ -171,7 +183,8 @@ int hm_histogram_settle(const struct hm_folder *folder, const struct hm_plan *pl
     for (size_t i = 0; s.counts && i < cells * KINDS; i++)
         free(s.counts[i]);
     free(s.counts);
-    free(s.whole);
+    free(s.whole[0]);
+    free(s.whole[1]);
     free(s.failed);
     return bad == ENOENT ? 0 : bad;
 }

@@ -1,4 +1,5 @@
-/* histogram.csv: how often each latency was seen, for each cell and kind of call.
+/* histogram.csv: how often each latency was seen, for each cell and kind of call; and how many free runs of a
+ * length a heap had, whose bounds are bytes.
  *
  * While a run goes on, each process appends its buckets with its round. At the end the rows are settled:
  * those of all rounds become one, whose round is -1. What a process left that did not come to its end, or

@@ -17,11 +17,13 @@ static const char samples_header[] =
     "schema,run,cell,allocator,collector,workload,params,threads,pin,round,position,rep,thread,"
     "metric,value,unit,better,ops,status,reason,started_utc\n";
 static const char series_header[] = "cell,round,thread,t_ns,metric,value,unit\n";
+static const char map_header[] = "cell,round,t_ns,offset_bytes,size_bytes,used_bytes,free_bytes\n";
 
 struct hm_samples {
     int samples_fd;
     int series_fd;
-    int histogram_fd; /* -1: there is no latency pass */
+    int histogram_fd; /* -1: no pass leaves one */
+    int map_fd;       /* -1: no heap is walked */
     const char *run;
     const struct hm_plan *plan;
 };
@@ -68,18 +70,38 @@ static int open_file(const struct hm_folder *folder, const char *name, const cha
     return 0;
 }
 
+static bool can_walk(const struct hm_allocator_spec *spec) {
+    for (unsigned i = 0; i < spec->count; i++)
+        if (spec->parts[i]->caps & (HM_CAP_WALK | HM_CAP_WALK_ARENAS))
+            return true;
+    return false;
+}
+
+static bool walks_heaps(const struct hm_plan *plan) {
+    for (size_t i = 0; plan->space_pass && i < plan->arm_count; i++)
+        if (can_walk(&plan->arms[i]->spec))
+            return true;
+    return false;
+}
+
 int hm_samples_open(struct hm_samples **out, const struct hm_folder *folder, const char *run,
                     const struct hm_plan *plan, struct hm_error *error) {
     struct hm_samples *s = malloc(sizeof *s);
     if (!s)
         return hm_fail(error, ENOMEM, "out of memory");
-    *s = (struct hm_samples){
-        .samples_fd = -1, .series_fd = -1, .histogram_fd = -1, .run = run, .plan = plan};
+    *s = (struct hm_samples){.samples_fd = -1,
+                             .series_fd = -1,
+                             .histogram_fd = -1,
+                             .map_fd = -1,
+                             .run = run,
+                             .plan = plan};
     int bad = open_file(folder, "samples.csv", samples_header, &s->samples_fd, error);
     if (!bad)
         bad = open_file(folder, "series.csv", series_header, &s->series_fd, error);
-    if (!bad && plan->latency_pass)
+    if (!bad && (plan->latency_pass || walks_heaps(plan)))
         bad = open_file(folder, "histogram.csv", hm_histogram_header, &s->histogram_fd, error);
+    if (!bad && walks_heaps(plan))
+        bad = open_file(folder, "heapmap.csv", map_header, &s->map_fd, error);
     if (bad)
         hm_samples_close(s);
     else
@@ -94,6 +116,8 @@ int hm_samples_close(struct hm_samples *samples) {
     if (samples->series_fd >= 0 && close(samples->series_fd))
         bad = errno;
     if (samples->histogram_fd >= 0 && close(samples->histogram_fd))
+        bad = errno;
+    if (samples->map_fd >= 0 && close(samples->map_fd))
         bad = errno;
     free(samples);
     return bad;
@@ -175,12 +199,16 @@ static const char *unit_of_point(const char *metric) {
     return strstr(metric, "_ns") ? "ns" : strstr(metric, "_objects") ? "objects" : "bytes";
 }
 
-/* Of space only the first round is kept: its figure shows one process. Pauses of all rounds are. */
+/* Of space only the first round is kept: its figures show one process. Pauses of all rounds are. */
+static bool is_left_out(const struct hm_sample_place *place) {
+    return place->pass == HM_PASS_SPACE && place->round > 0;
+}
+
 static void put_series(FILE *out, const struct hm_sample_place *place,
                        const struct hm_outcome *outcome) {
     for (size_t i = 0; outcome->status == HM_STATUS_OK && i < outcome->point_count; i++) {
         const struct hm_point *p = &outcome->points[i];
-        if (place->round > 0 && place->pass == HM_PASS_SPACE)
+        if (is_left_out(place))
             continue;
         hm_csv_put_text(out, place->cell->id);
         fprintf(out, ",%u,%d,%" PRIu64 ",%s,", place->round, p->thread, p->t_ns, p->metric);
@@ -197,11 +225,33 @@ static int append_synced(int fd, const char *bytes, size_t size) {
 }
 
 /* @return 0 or an errno */
+static int add_map(const struct hm_samples *s, const struct hm_sample_place *place,
+                   const struct hm_outcome *outcome) {
+    char *rows = NULL;
+    size_t size = 0;
+    if (s->map_fd < 0 || outcome->status != HM_STATUS_OK || is_left_out(place))
+        return 0;
+    FILE *out = open_memstream(&rows, &size);
+    if (!out)
+        return ENOMEM;
+    for (size_t i = 0; i < outcome->spot_count; i++) {
+        const struct hm_heap_spot *p = &outcome->spots[i];
+        hm_csv_put_text(out, place->cell->id);
+        fprintf(out, ",%u,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n",
+                place->round, p->t_ns, p->offset, p->size, p->used, p->free);
+    }
+    int bad = fclose(out) ? ENOMEM : append_synced(s->map_fd, rows, size);
+    free(rows);
+    return bad;
+}
+
+/* @return 0 or an errno */
 static int add_buckets(const struct hm_samples *s, const struct hm_sample_place *place,
                        const struct hm_outcome *outcome) {
     char *rows = NULL;
     size_t size = 0;
-    if (s->histogram_fd < 0 || !outcome->bucket_count || outcome->status != HM_STATUS_OK)
+    if (s->histogram_fd < 0 || !outcome->bucket_count || outcome->status != HM_STATUS_OK ||
+        is_left_out(place))
         return 0;
     FILE *out = open_memstream(&rows, &size);
     if (!out)
@@ -232,6 +282,8 @@ int hm_samples_add(struct hm_samples *samples, const struct hm_sample_place *pla
         bad = ENOMEM;
     if (!bad)
         bad = add_buckets(samples, place, outcome);
+    if (!bad)
+        bad = add_map(samples, place, outcome);
     if (!bad)
         bad = append_synced(samples->series_fd, points, points_size);
     if (!bad)

@@ -1,4 +1,4 @@
-/* samples.csv, series.csv and histogram.csv: written as cells end, and read back.
+/* samples.csv, series.csv, histogram.csv and heapmap.csv: written as cells end, and read back.
  *
  * All rows of one process are appended with one write and synced before the run goes on: what was
  * acknowledged is never lost. The row of the pass's lead metric (time_ns, footprint_bytes,

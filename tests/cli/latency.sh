@@ -50,8 +50,8 @@ column o/series.csv metric | grep -qE '^stall_(malloc|free)_small_ns$' || fail "
 # What a killed run left of a round is not counted when the round is done again.
 cp -r o again
 grep -v "$slow/.*,1,[0-9]*,0,-1,latency_time_ns," o/samples.csv >again/samples.csv
-sed 's/,-1$/,0/' o/histogram.csv >again/histogram.csv
-echo "churn/$slow/-/t1/core,latency_malloc_small_ns,10,10.125,777,1" >>again/histogram.csv
+sed 's/,-1,ns$/,0,ns/' o/histogram.csv >again/histogram.csv
+echo "churn/$slow/-/t1/core,latency_malloc_small_ns,10,10.125,777,1,ns" >>again/histogram.csv
 heapmark run -a "$slow" -w churn -t 1 --rounds 2 --quick --metrics latency --resume again --no-plots
 expect_exit 0
 expect_column again/histogram.csv round -1

@@ -57,12 +57,19 @@ heapmark run -a system -w churn --metrics idle --rounds 3 --rigorous --dry-run
 expect_exit 0
 expect_out "16 processes, about 1[0-9][0-9] s"
 
-heapmark run -a system -w churn:live=1000:min=72:max=72 -t 1 --rounds 1 --quick --metrics space -o o --no-plots
+heapmark run -a system,pool -w churn:live=1000:min=72:max=72 -t 1 --rounds 1 --quick --metrics space -o o --no-plots
 expect_exit 0
 [[ $(grep '^churn.*/system/' o/series.csv | grep ',live_bytes,' | cut -d , -f 6 | sort -u) == 72000 ]] ||
     fail "live bytes in series.csv"
 expect "no reason" grep -q ',metadata_bytes,NA,bytes,.*,the allocator does not tell' o/samples.csv
-expect "a number that nobody told" bash -c '! grep -q ,metadata_bytes, o/stats.csv'
+expect "a number that nobody told" bash -c '! grep -q ^churn.*/system.*,metadata_bytes, o/stats.csv'
+# A block of 72 bytes takes 80: of each time the map has 1000 of them, and the free runs are multiples.
+awk -F, 'NR > 1 { used[$3] += $6 } END { for (t in used) { if (used[t] != 80000) exit 1; n++ }; exit n < 33 }' \
+    o/heapmap.csv || fail "the map of the heap does not add up"
+awk -F, '$2 ~ /^free_run_bytes_/ { n[$2]++; if ($3 % 16 || $3 >= 1048576 || $7 != "bytes") exit 1 }
+    END { exit !(n["free_run_bytes_peak"] && n["free_run_bytes_end"]) }' o/histogram.csv || fail "free runs"
+expect "no fragmentation" grep -q '^churn.*/pool/.*,external_fragmentation_peak,' o/stats.csv
+expect "one of what can not be walked" bash -c "! grep -q '^churn.*/system.*,external_frag' o/stats.csv"
 heapmark plot o --figure space
 expect_exit 0
 expect_in o/plots/space.svg "churn:live=1000" ">0\.[0-9]+<" "asked for"

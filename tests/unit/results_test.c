@@ -50,7 +50,8 @@ static int set_up(void **state) {
 }
 
 static int tear_down(void **state) {
-    static const char *const files[] = {"samples.csv", "series.csv", "stats.csv"};
+    static const char *const files[] = {"samples.csv", "series.csv", "stats.csv", "histogram.csv",
+                                        "heapmap.csv"};
     char path[PATH_MAX];
     (void)state;
     hm_plan_free(plan);
