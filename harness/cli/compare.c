@@ -1,6 +1,7 @@
 /* heapmark compare: what has changed from one run to another one. */
 #include "harness/cli/command.h"
 #include "harness/cli/refuse.h"
+#include "harness/compare/choice.h"
 #include "harness/compare/fit.h"
 #include "harness/compare/reference.h"
 #include "harness/compare/show.h"
@@ -20,11 +21,11 @@ enum {
 
 static const char usage[] =
     "usage: heapmark compare BASE NEW [--margin 2%] [--drift remove|keep]\n"
-    "                        [--reference ARM] [--strict] [--force]\n"
+    "                        [--reference ARM] [--metrics LIST] [--strict] [--force]\n"
     "                        [--format table|markdown|json|junit]\n\n"
-    "Compares two runs, cell by cell: time, processor time, space and latency. BASE\n"
-    "and NEW are folders that 'heapmark run' or 'heapmark exec' has left. Times are\n"
-    "compared as ratios to the baseline of the same run, where both have the same\n"
+    "Compares two runs, cell by cell: time, processor time, space, latency, counts.\n"
+    "BASE and NEW are folders that 'heapmark run' or 'heapmark exec' has left. Times\n"
+    "are compared as ratios to the baseline of the same run, where both have the same\n"
     "one, so that a machine that is slower on one day is not taken for a change.\n\n"
     "  --margin M       what is not worth a word, as 2% or 0.02 (default 2%); a\n"
     "                   difference has to exceed what equal arms (A/A) differed by,\n"
@@ -33,8 +34,11 @@ static const char usage[] =
     "  --reference ARM  what ratios are taken to: an allocator or a collector, or\n"
     "                   baseline: those of the runs, even if their code has changed\n"
     "                   (default: they if it has not, else an arm that is the same)\n"
+    "  --metrics LIST   only these: time, space, latency, instructions, counters, or\n"
+    "                   names as in 'heapmark list metrics', any of them\n"
     "  --format FORMAT  table (default), markdown, json or junit, on stdout\n"
-    "  --strict         exit status 4 when a comparison is not settled\n"
+    "  --strict         exit status 4 when a comparison is not settled, or when NEW\n"
+    "                   lacks cells or metrics that BASE has\n"
     "  --force          compare runs of other machines, work or versions; the output\n"
     "                   says how they differ\n\n"
     "Exit status: 0 no regression; 1 an error, or cells failed in NEW that were\n"
@@ -42,7 +46,8 @@ static const char usage[] =
     "regression; 4 nothing to say at this number of rounds (--strict).\n\n"
     "examples:\n"
     "  heapmark compare results/baselines/main results/latest\n"
-    "  heapmark compare base new --margin 5% --format markdown\n";
+    "  heapmark compare base new --margin 5% --format markdown\n"
+    "  heapmark compare base new --metrics footprint_bytes,latency --strict\n";
 
 static const struct {
     const char *word;
@@ -57,15 +62,14 @@ struct options {
     const char *reference;
     hm_compare_show_fn *show;
     bool keep_drift, strict, force;
+    bool *chosen; /* of each metric; NULL: the usual ones */
 };
 
-static const struct option long_options[] = {{"margin", required_argument, NULL, 'm'},
-                                             {"drift", required_argument, NULL, 'd'},
-                                             {"format", required_argument, NULL, 'f'},
-                                             {"reference", required_argument, NULL, 'r'},
-                                             {"strict", no_argument, NULL, 's'},
-                                             {"force", no_argument, NULL, 'F'},
-                                             {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {
+    {"margin", required_argument, NULL, 'm'},  {"drift", required_argument, NULL, 'd'},
+    {"format", required_argument, NULL, 'f'},  {"reference", required_argument, NULL, 'r'},
+    {"metrics", required_argument, NULL, 'w'}, {"strict", no_argument, NULL, 's'},
+    {"force", no_argument, NULL, 'F'},         {NULL, 0, NULL, 0}};
 
 static int take_margin(struct options *o, const char *value, struct hm_error *error) {
     char *end;
@@ -90,6 +94,15 @@ static int take_format(struct options *o, const char *value, struct hm_error *er
     return hm_fail(error, EINVAL, "--format=%s: must be table, markdown, json or junit", value);
 }
 
+/* Given twice, it names more. */
+static int take_metrics(struct options *o, const char *list, struct hm_error *error) {
+    size_t count;
+    hm_metrics(&count);
+    if (!o->chosen && !(o->chosen = calloc(count, sizeof *o->chosen)))
+        return hm_fail(error, ENOMEM, "out of memory");
+    return hm_choice_parse(o->chosen, list, error);
+}
+
 static int take_option(struct options *o, int option, const char *word, struct hm_error *error) {
     switch (option) {
     case 'm':
@@ -104,6 +117,8 @@ static int take_option(struct options *o, int option, const char *word, struct h
     case 'r':
         o->reference = optarg;
         return 0;
+    case 'w':
+        return take_metrics(o, optarg, error);
     case 's':
         o->strict = true;
         return 0;
@@ -159,7 +174,7 @@ static int status_of(struct hm_compare *all, bool strict) {
             return HM_EXIT_FAILED;
     if (hm_compare_count(all, HM_SLOWER))
         return EXIT_REGRESSION;
-    bool open = !all->count || hm_compare_count(all, HM_INCONCLUSIVE);
+    bool open = !all->count || hm_compare_count(all, HM_INCONCLUSIVE) || !hm_compare_is_whole(all);
     return strict && open ? EXIT_OPEN : HM_EXIT_OK;
 }
 
@@ -174,6 +189,8 @@ static int compare_runs(struct hm_compare_report *report, char **folders,
         bad = hm_compare_judge(report->all, &error);
     if (!bad)
         hm_reference_notes(report->all, keep_line, &report->notes);
+    if (!bad && report->all->chosen && !report->all->count && !report->all->drift_count)
+        bad = hm_fail(&error, EINVAL, "--metrics: the runs have none of these in common");
     if (bad) {
         fprintf(stderr, "heapmark compare: %s\n", error.line);
         return bad == ENOMEM || bad == EIO ? HM_EXIT_FAILED : HM_EXIT_USAGE;
@@ -192,6 +209,7 @@ static int run(int argc, char **argv) {
     struct options options = {.margin = 0.02, .show = hm_compare_show_table};
     if (parse(&options, argc, argv, &error)) {
         fprintf(stderr, "heapmark compare: %s\n", error.line);
+        free(options.chosen);
         return HM_EXIT_USAGE;
     }
     struct hm_compare all = {.base = {.name = "BASE"},
@@ -199,12 +217,14 @@ static int run(int argc, char **argv) {
                              .margin = options.margin,
                              .seed = SEED,
                              .keep_drift = options.keep_drift,
-                             .reference = options.reference};
+                             .reference = options.reference,
+                             .chosen = options.chosen};
     struct hm_compare_report report = {.all = &all};
     int status = compare_runs(&report, argv + optind, &options);
     hm_lines_free(&report.misfits);
     hm_lines_free(&report.notes);
     hm_compare_free(&all);
+    free(options.chosen);
     return status;
 }
 

@@ -1,6 +1,7 @@
 /* Pairs the cells of two runs, chooses what each is compared by, and has them judged. */
 #include "harness/compare/judge.h"
 
+#include "harness/compare/choice.h"
 #include "harness/compare/reference.h"
 #include "harness/report/cells.h"
 #include "harness/stats/order.h"
@@ -18,10 +19,9 @@ bool hm_compare_drifts(const struct hm_metric *metric) {
     return false;
 }
 
-/* Operations per second are time_ns turned round: counted twice, they would only cost power. */
-static bool is_judged(const struct hm_metric *metric) {
-    return metric->better != HM_BETTER_NEITHER && strcmp(metric->name, "ops_per_second") != 0 &&
-           (metric->verdict || strcmp(metric->name, "cpu_ns") == 0);
+static bool is_judged(const struct hm_compare *all, const struct hm_metric *metric) {
+    size_t count;
+    return all->chosen ? all->chosen[metric - hm_metrics(&count)] : hm_choice_is_usual(metric);
 }
 
 static bool is_arm(const struct hm_side_cell *cell) {
@@ -30,11 +30,22 @@ static bool is_arm(const struct hm_side_cell *cell) {
 
 /* ---- Logarithms ---- */
 
+/* A latency below this is not told apart from none; nor is one of 0 then without a logarithm, which would
+ * let it grow unseen. */
+static const double least_latency_ns = 1;
+
+static double value_of(const struct hm_series *series, size_t r) {
+    bool latency = strncmp(series->metric->name, "latency_", 8) == 0 ||
+                   strncmp(series->metric->name, "response_", 9) == 0;
+    double value = series->values[r];
+    return latency && value < least_latency_ns ? least_latency_ns : value;
+}
+
 /* As in paired.h: where one value has no logarithm, to drop just its round would judge a cell by the
  * others. */
 static bool is_positive(const struct hm_series *series) {
     for (size_t r = 0; r < series->rounds; r++)
-        if (isfinite(series->values[r]) && series->values[r] <= 0)
+        if (isfinite(series->values[r]) && value_of(series, r) <= 0)
             return false;
     return true;
 }
@@ -44,10 +55,10 @@ static void put_logs(double *logs, const struct hm_series *series,
                      const struct hm_series *reference) {
     bool has_logs = is_positive(series) && (!reference || is_positive(reference));
     for (size_t r = 0; r < series->rounds; r++) {
-        double value = series->values[r];
+        double value = value_of(series, r);
         double under = 1;
         if (reference)
-            under = r < reference->rounds ? reference->values[r] : NAN;
+            under = r < reference->rounds ? value_of(reference, r) : NAN;
         logs[r] = has_logs ? log(value) - log(under) : NAN;
     }
 }
@@ -201,6 +212,12 @@ static int make_room(struct room *room, const struct hm_compare *all) {
 
 /* ---- Families ---- */
 
+/* What has no ratio is no worse than anything. */
+static bool is_worse(const struct hm_unpaired *one, const struct hm_unpaired *other) {
+    return isfinite(one->ratio) &&
+           (!isfinite(other->ratio) || hm_compare_worse(one) > hm_compare_worse(other));
+}
+
 static bool in_family(const struct hm_compared *c, const struct hm_compared *of) {
     return c->metric == of->metric && strcmp(c->base->allocator, of->base->allocator) == 0 &&
            strcmp(c->base->collector, of->base->collector) == 0;
@@ -227,7 +244,7 @@ static int add_family(struct hm_compare *all, size_t first, struct room *room) {
         family.cells++;
         base_rounds = j->base_rounds > base_rounds ? j->base_rounds : base_rounds;
         arm_rounds = j->arm_rounds > arm_rounds ? j->arm_rounds : arm_rounds;
-        if (hm_compare_worse(j) > hm_compare_worse(&all->judged[family.worst]))
+        if (is_worse(j, &all->judged[family.worst]))
             family.worst = i;
     }
     if (family.cells < 2)
@@ -305,7 +322,7 @@ static int add_drifts(struct hm_compare *all, struct room *room) {
     size_t metric_count;
     const struct hm_metric *metrics = hm_metrics(&metric_count);
     for (size_t m = 0; m < metric_count; m++)
-        for (size_t i = 0; is_judged(&metrics[m]) && i < all->base.count; i++) {
+        for (size_t i = 0; is_judged(all, &metrics[m]) && i < all->base.count; i++) {
             const struct hm_side_cell *fresh;
             const struct hm_side_cell *base =
                 hm_compare_in_both(all, all->base.cells[i].id, &metrics[m], &fresh);
@@ -341,7 +358,7 @@ int hm_compare_judge(struct hm_compare *all, struct hm_error *error) {
     int bad = 0;
     all->noise = NAN;
     for (size_t m = 0; !bad && m < metric_count; m++)
-        if (is_judged(&metrics[m]))
+        if (is_judged(all, &metrics[m]))
             bad = add_metric(all, &metrics[m]);
     if (!bad)
         bad = judge_all(all);
@@ -389,6 +406,29 @@ size_t hm_compare_worst(const struct hm_compare *all, const struct hm_metric *me
             worst = i;
     }
     return worst;
+}
+
+size_t hm_compare_lost(struct hm_compare *all, const struct hm_metric *metric) {
+    size_t lost = 0;
+    for (size_t i = 0; is_judged(all, metric) && i < all->base.count; i++) {
+        const struct hm_side_cell *base = &all->base.cells[i];
+        const struct hm_side_cell *fresh = hm_side_find(&all->fresh, base->id);
+        lost += is_arm(base) && !base->failure && hm_side_series(base, metric) && fresh &&
+                !fresh->failure && !hm_side_series(fresh, metric);
+    }
+    return lost;
+}
+
+bool hm_compare_is_whole(struct hm_compare *all) {
+    size_t count;
+    const struct hm_metric *metrics = hm_metrics(&count);
+    for (size_t i = 0; i < count; i++)
+        if (hm_compare_lost(all, &metrics[i]))
+            return false;
+    for (size_t i = 0; i < all->base.count; i++)
+        if (!hm_side_find(&all->fresh, all->base.cells[i].id))
+            return false;
+    return true;
 }
 
 bool hm_compare_broke(struct hm_compare *all, const struct hm_side_cell *fresh) {

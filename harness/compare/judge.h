@@ -43,9 +43,10 @@ struct hm_compare {
     struct hm_side base, fresh;
     double margin;
     uint64_t seed;
-    bool keep_drift; /* all by value */
     const char
-        *reference; /* label of an allocator or collector, or "baseline"; NULL: as found best */
+        *reference;     /* label of an allocator or collector, or "baseline"; NULL: as found best */
+    bool keep_drift;    /* all by value */
+    const bool *chosen; /* one for each of hm_metrics(); NULL: the usual ones */
     /* The answer. */
     struct hm_compared *cells;
     struct hm_unpaired *judged; /* one for each of cells */
@@ -71,6 +72,10 @@ size_t hm_compare_tested(const struct hm_compare *all);
 double hm_compare_worse(const struct hm_unpaired *one);
 /** Index of the comparison that came out worst, of one metric or (NULL) of all; SIZE_MAX: none. */
 size_t hm_compare_worst(const struct hm_compare *all, const struct hm_metric *metric);
+/** How many cells that both runs have measured have a metric in BASE only. */
+size_t hm_compare_lost(struct hm_compare *all, const struct hm_metric *metric);
+/** Whether NEW has all cells and metrics that BASE has. */
+bool hm_compare_is_whole(struct hm_compare *all);
 /** Whether a cell that BASE has measured failed in NEW. */
 bool hm_compare_broke(struct hm_compare *all, const struct hm_side_cell *fresh);
 

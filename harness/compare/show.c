@@ -49,7 +49,7 @@ const char *hm_compare_ratio_text(double ratio, double low, double high, char *o
 
 const char *hm_compare_verdict_text(const struct hm_unpaired *one, char *out, size_t size) {
     if (!one->has_interval)
-        snprintf(out, size, "few rounds");
+        snprintf(out, size, isfinite(one->ratio) ? "few rounds" : "no ratio");
     else if (one->verdict == HM_INCONCLUSIVE && one->rounds_needed)
         snprintf(out, size, "needs ~%zu", one->rounds_needed);
     else
@@ -156,6 +156,13 @@ void hm_compare_absent(const struct hm_compare_report *report, struct hm_lines *
     for (size_t i = 0; i < all->base.count; i++)
         if (!hm_side_find(&all->fresh, all->base.cells[i].id))
             say(out, "%s: in BASE only", all->base.cells[i].id);
+    size_t count;
+    const struct hm_metric *metrics = hm_metrics(&count);
+    for (size_t i = 0; i < count; i++) {
+        size_t lost = hm_compare_lost(all, &metrics[i]);
+        if (lost)
+            say(out, "%s: of %zu cell%s in BASE only", metrics[i].name, lost, lost == 1 ? "" : "s");
+    }
 }
 
 static void say_worst(const struct hm_compare *all, struct hm_lines *out) {

@@ -31,7 +31,7 @@ void hm_lines_free(struct hm_lines *lines);
 void hm_compare_preface(const struct hm_compare_report *report, struct hm_lines *out);
 /** What comes after them: counts of verdicts, the worst cell, and what the exit status says. */
 void hm_compare_summary(const struct hm_compare_report *report, struct hm_lines *out);
-/** Cells that failed, and cells of one run only, one line each. */
+/** Cells that failed, cells of one run only, and metrics of BASE only, one line each. */
 void hm_compare_absent(const struct hm_compare_report *report, struct hm_lines *out);
 
 /** "1.03 [1.01, 1.06]", or with NA where there is no interval. @return out */

@@ -1,13 +1,18 @@
 /* A comparison for a terminal of 80 columns. */
 #include "harness/compare/show.h"
 
+#include "harness/report/words.h"
+
 #include <math.h>
 #include <string.h>
 
 enum {
+    MARGIN = 2,
+    WORST_MARGIN = 4, /* of a family's worst cell */
     NAME_WIDTH = 27,
+    VALUE_WIDTH = 11,
+    NAME_BYTES = 1024,
     RATIO_WIDTH = 23,
-    PAGE_WIDTH = 80,
 };
 
 /* Words up to the page's width; lines that go on are indented. */
@@ -16,7 +21,7 @@ static void put_words(FILE *out, const char *text) {
     bool fresh = true; /* no word on this line yet */
     while (*text) {
         int word = (int)strcspn(text, " ");
-        if (!fresh && column + 1 + word > PAGE_WIDTH) {
+        if (!fresh && column + 1 + word > HM_WORDS_PAGE) {
             column = fprintf(out, "\n  ") - 1;
             fresh = true;
         }
@@ -45,42 +50,44 @@ static void put_value(FILE *out, const struct hm_metric *metric, double value) {
         snprintf(text, sizeof text, "NA");
     else
         snprintf(text, sizeof text, value >= 1000 ? "%.0f%s" : "%.4g%s", value, units[unit]);
-    fprintf(out, " %10s", text);
+    fprintf(out, "%*s", VALUE_WIDTH, text);
 }
 
-static void put_name(FILE *out, const char *name, bool exposed) {
-    int length = (int)strlen(name) + exposed;
-    fprintf(out, "  %s%s", name, exposed ? "*" : "");
-    if (length > NAME_WIDTH)
-        fprintf(out, "\n  %*s", NAME_WIDTH, "");
-    else
-        fprintf(out, "%*s", NAME_WIDTH - length, "");
+static void put_name(FILE *out, const char *name, int margin, bool exposed) {
+    char marked[NAME_BYTES];
+    snprintf(marked, sizeof marked, "%s%s", name, exposed ? "*" : "");
+    hm_words_put_label(out, marked, margin, MARGIN + NAME_WIDTH - margin);
 }
 
 static void put_judged(FILE *out, const struct hm_unpaired *j, const char *verdict) {
     char ratio[64];
-    fprintf(out, "  %-*s %s\n", RATIO_WIDTH,
-            hm_compare_ratio_text(j->ratio, j->low, j->high, ratio, sizeof ratio), verdict);
+    hm_compare_ratio_text(j->ratio, j->low, j->high, ratio, sizeof ratio);
+    if (strlen(ratio) > RATIO_WIDTH)
+        snprintf(ratio, sizeof ratio, "%.3g [%.2g, %.2g]", j->ratio, j->low, j->high);
+    fprintf(out, "  %-*s %s\n", RATIO_WIDTH, ratio, verdict);
 }
 
 static void put_cell(FILE *out, const struct hm_compared *c, const struct hm_unpaired *j) {
     char verdict[32];
-    put_name(out, c->base->id, !c->reference && hm_compare_drifts(c->metric));
+    put_name(out, c->base->id, MARGIN, !c->reference && hm_compare_drifts(c->metric));
     put_value(out, c->metric, c->fresh_median);
     put_judged(out, j, hm_compare_verdict_text(j, verdict, sizeof verdict));
 }
 
+/* The mean, and below it the cell that it may hide. */
 static void put_family(FILE *out, const struct hm_compare *all,
                        const struct hm_compared_family *f) {
-    char name[256];
-    char note[32];
+    char name[NAME_BYTES];
+    char verdict[32];
+    const struct hm_unpaired *worst = &all->judged[f->worst];
     bool plain = strcmp(f->collector, "-") == 0;
     snprintf(name, sizeof name, "all %zu: %s%s%s", f->cells, plain ? "" : f->collector,
              plain ? "" : " on ", f->allocator);
-    put_name(out, name, false);
-    fprintf(out, " %10s", "");
-    snprintf(note, sizeof note, "worst %.4g", all->judged[f->worst].ratio);
-    put_judged(out, &f->result, note);
+    hm_words_put_label(out, name, MARGIN, NAME_WIDTH + VALUE_WIDTH);
+    put_judged(out, &f->result, "mean");
+    snprintf(name, sizeof name, "worst: %s", all->cells[f->worst].base->id);
+    hm_words_put_label(out, name, WORST_MARGIN, MARGIN + NAME_WIDTH + VALUE_WIDTH - WORST_MARGIN);
+    put_judged(out, worst, hm_compare_verdict_text(worst, verdict, sizeof verdict));
 }
 
 static void put_metric(FILE *out, const struct hm_compare *all, const struct hm_metric *metric) {

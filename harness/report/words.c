@@ -23,6 +23,26 @@ void hm_words_arm(const char *allocator, const char *collector, char *out, size_
         snprintf(out, size, "%s%s on %.*s", again, collector, length, allocator);
 }
 
+const char *hm_words_cut(const char *label, int width, char *out) {
+    int length = (int)strlen(label);
+    int head = (width - 2 + 1) / 2;
+    int tail = width - 2 - head;
+    if (length <= width)
+        sprintf(out, "%s", label);
+    else
+        sprintf(out, "%.*s..%s", head, label, label + length - tail);
+    return out;
+}
+
+void hm_words_put_label(FILE *out, const char *label, int margin, int width) {
+    char cut[HM_WORDS_PAGE + 1];
+    if ((int)strlen(label) <= width)
+        fprintf(out, "%*s%-*s", margin, "", width, label);
+    else
+        fprintf(out, "%*s%s\n%*s", margin, "", hm_words_cut(label, HM_WORDS_PAGE - margin, cut),
+                margin + width, "");
+}
+
 bool hm_words_is_program(const struct hm_csv *csv) {
     return strcmp(field(csv, "workload"), "exec") == 0;
 }
