@@ -49,14 +49,14 @@ double hm_beta(double a, double b, double x) {
 }
 
 /* Of the two forms of the tail, the one that does not cancel is used: near t = 0 the argument
- * freedom / (freedom + t * t) rounds to 1. */
+ * freedom / (freedom + t * t) rounds to 1, and from t = 2 on less than a twentieth of the half is left. */
 double hm_student_upper(double t, double freedom) {
     if (!(freedom > 0) || isnan(t))
         return NAN;
     if (isinf(t))
         return t > 0 ? 0 : 1;
     double square = t * t;
-    double tail = square < freedom
+    double tail = square < fmin(freedom, 4)
                       ? 0.5 - 0.5 * hm_beta(0.5, freedom / 2, square / (freedom + square))
                       : 0.5 * hm_beta(freedom / 2, 0.5, freedom / (freedom + square));
     return t > 0 ? tail : 1 - tail;
