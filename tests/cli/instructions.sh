@@ -57,11 +57,18 @@ again() {
 [[ $(counts system) != "$(counts pool)" ]] || fail "pool counts as system does"
 [[ $(counts system) != "$(again handicap:ns=20+system 1)" ]] || fail "a handicap is not counted"
 
+# A handicap in turns: one call of 500 waits, and an operation is two calls. Turns are a few instructions each.
+turned() {
+    again "handicap:ns=0:turns=$1:every=500+system" 1 | sed -n 's/^instructions_per_op //p'
+}
+expect "1000 turns are not 4 for each operation" awk -v none="$(turned 0)" -v some="$(turned 1000)" \
+    'BEGIN { exit !(some - none > 2 * 4 && some - none < 4 * 4) }'
+
 # An interval of no width, and a verdict without a test.
-awk -F, '$1 == "churn/pool/-/t1/core" && $(NF - 13) == "instructions_per_op"' a/stats.csv >row
+awk -F, '$1 == "churn/pool/-/t1/core" && $(NF - 15) == "instructions_per_op"' a/stats.csv >row
 expect "the row of pool is not one of a count" awk -F, '
-    $(NF - 10) == 1 && $(NF - 9) > 0 && $(NF - 6) == $(NF - 9) && $(NF - 5) == $(NF - 9) &&
-    $(NF - 3) == $(NF - 2) && $(NF - 2) == $(NF - 1) && $(NF - 3) < 0.98 && $NF == "faster" { good = 1 }
+    $(NF - 12) == 1 && $(NF - 11) > 0 && $(NF - 8) == $(NF - 11) && $(NF - 7) == $(NF - 11) &&
+    $(NF - 5) == $(NF - 4) && $(NF - 4) == $(NF - 3) && $(NF - 5) < 0.98 && $(NF - 2) == "faster" { good = 1 }
     END { exit !good }' row
 
 # The profiles are for valgrind's own tools, and their totals are what was told.
