@@ -55,7 +55,7 @@ void hm_cell_config_free(struct hm_cell_config *config);
 
 enum {
     HM_CELL_FD = 3, /* the child reports here */
-    HM_TURN_FD = 4, /* it waits for its turns here: a byte for each */
+    HM_TURN_FD = 4, /* it waits for its turns here: a byte for each, drawn at random */
 };
 
 #endif

@@ -222,6 +222,12 @@ static void step_warm_up_unit(struct worker *w) {
     warm_up(w, 1);
 }
 
+static void step_skip(struct worker *w) {
+    struct hm_engine *e = w->engine;
+    if (e->workload->run(&w->run, e->units) < e->units)
+        fail_in_work(w, "oom", "memory ran out between two slices", 0);
+}
+
 static void wait_until(uint64_t ns) {
     while (hm_engine_now_ns() < ns)
         ;
@@ -515,6 +521,16 @@ double hm_engine_run_on(struct hm_engine *engine, uint64_t units, uint64_t lead_
         seconds += run_timed(engine, 1);
     }
     return seconds;
+}
+
+bool hm_engine_may_skip(const struct hm_engine *engine) {
+    const struct hm_workload *w = engine->workload;
+    return w->kind == HM_WORKLOAD_HEAP && !w->prepare && !w->measure;
+}
+
+void hm_engine_skip(struct hm_engine *engine, uint64_t units) {
+    engine->units = units;
+    do_step(engine, step_skip);
 }
 
 double hm_engine_run(struct hm_engine *engine, uint64_t units) {

@@ -339,11 +339,11 @@ bool hm_process_listen(struct hm_process *process) {
     return process->in_time && process->outcome->waits;
 }
 
-bool hm_process_go_on(struct hm_process *process) {
+bool hm_process_go_on(struct hm_process *process, unsigned char draw) {
     ssize_t wrote;
     process->outcome->waits = false;
     do
-        wrote = write(process->turn_fd, "", 1);
+        wrote = write(process->turn_fd, &draw, 1);
     while (wrote < 0 &&
            errno == EINTR); /* a pipe that is closed is the process's end, which is seen */
     return hm_process_listen(process);

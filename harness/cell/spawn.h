@@ -109,8 +109,8 @@ int hm_process_start(struct hm_process *process, const struct hm_spawn *spawn,
 /** Take what it reports until it waits for its turn, or has ended, or its time is over: the time in which
  *  it is listened to. @return whether it waits; else hm_process_end it */
 bool hm_process_listen(struct hm_process *process);
-/** Give it its turn, and listen. @return as above */
-bool hm_process_go_on(struct hm_process *process);
+/** Give it its turn, and listen. @param draw a number for this turn  @return as above */
+bool hm_process_go_on(struct hm_process *process, unsigned char draw);
 /** End it, with all of its group that is left, and fill in its outcome. */
 void hm_process_end(struct hm_process *process);
 

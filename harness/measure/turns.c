@@ -86,12 +86,18 @@ static int start_all(struct group *g) {
     return 0;
 }
 
-static void take_turn(struct group *g) {
+static void take_turn(struct group *g, unsigned char draw) {
     for (size_t i = 0; i < g->count; i++) {
         struct arm *arm = &g->arms[g->order[i]];
         if (arm->lives)
-            keep_while_waiting(arm, hm_process_go_on(&arm->process));
+            keep_while_waiting(arm, hm_process_go_on(&arm->process, draw));
     }
+}
+
+/* Of two turns each, the draws come to the same. */
+unsigned char hm_turns_draw(uint64_t seed, unsigned turn) {
+    uint64_t drawn = hm_shuffle_salt(seed, 0, turn / 2);
+    return (unsigned char)(turn % 2 ? ~drawn : drawn);
 }
 
 void hm_turns_order(uint64_t seed, unsigned turn, size_t *order, size_t count) {
@@ -105,7 +111,7 @@ void hm_turns_order(uint64_t seed, unsigned turn, size_t *order, size_t count) {
 static void take_turns(struct group *g, unsigned slices, uint64_t seed) {
     for (unsigned turn = 0; turn <= slices; turn++) {
         hm_turns_order(seed, turn, g->order, g->count);
-        take_turn(g);
+        take_turn(g, hm_turns_draw(seed, turn));
     }
 }
 

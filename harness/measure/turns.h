@@ -19,4 +19,7 @@ int hm_turns_measure(struct hm_session *session, const size_t *cells, size_t cou
 /** The order of one turn. @param seed of the group and round  @param order filled with 0 .. count-1 */
 void hm_turns_order(uint64_t seed, unsigned turn, size_t *order, size_t count);
 
+/** The number that all processes are given with one turn. */
+unsigned char hm_turns_draw(uint64_t seed, unsigned turn);
+
 #endif

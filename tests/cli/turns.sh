@@ -26,34 +26,40 @@ done
 
 # ---- The same work ----
 
-# cell SLICES ARGUMENT..: one measured process; its report goes to `report`. All its turns are there from the start.
+# cell SLICES UNITS ARGUMENT..: one measured process; its report goes to `report`. All its turns are there from the start.
 cell() {
-    local slices=$1
-    shift
-    printf '%0*d' $((slices + 1)) 0 >tokens
-    run "$hm" cell --pass=time --units=13 --warmup=3 --nonce=n --slices="$slices" "$@" 3>report 4<tokens
+    local slices=$1 units=$2
+    shift 2
+    head -c $((slices + 1)) "$hm" | tr '\0' '\377' >tokens
+    run "$hm" cell --pass=time --units="$units" --warmup=3 --nonce=n --slices="$slices" "$@" 3>report 4<tokens
     expect "no end" grep -q '^end n$' report
 }
 
-# same_work ARGUMENT..: in slices and at once. A slice that is reported is one that was waited for.
+# same_work UNITS SKIPPED ARGUMENT..: the work of so many units in slices, and that of all together at once. A slice that is
+# reported is one that was waited for.
 same_work() {
-    local slices
-    cell 0 "$@"
-    grep '^checksum\|^ops' report >at_once
+    local slices units=$1 skipped=$2 checksum ops
+    shift 2
+    cell 0 "$units" "$@"
+    ops=$(grep '^ops' report)
+    cell 0 $((units + skipped)) "$@"
+    checksum=$(grep '^checksum' report)
     expect "$* waits" test -z "$(grep '^slice' report)"
     for slices in 1 5 13; do
-        cell $slices "$@"
-        grep '^checksum\|^ops' report | cmp -s - at_once || fail "$* does other work in $slices slices"
+        cell $slices "$units" "$@"
+        [[ $(grep '^checksum' report) == "$checksum" ]] || fail "$* does other work in $slices slices"
+        [[ $(grep '^ops' report) == "$ops" ]] || fail "$* counts other work in $slices slices"
         grep '^slice' report | cmp -s - <(seq 0 $slices | sed 's/^/slice /') || fail "$* has not $slices slices"
     done
 }
 
-same_work --allocator=system --workload=churn --cpus=0
-same_work --allocator=pool --workload=batch:count=100 --cpus=-1,-1
-same_work --allocator=system --workload=xthread --cpus=-1,-1
-same_work --allocator=system --collector=generational --workload=trees --cpus=0
-same_work --allocator=system --collector=refcount --workload=graph:objects=500 --cpus=-1,-1
-same_work --allocator=system --workload=shm-counter:rounds=100 --cpus=0 --process-cpus=-1,-1
+same_work 13 0 --allocator=system --workload=churn --cpus=0
+same_work 4003 1000 --allocator=system --workload=churn --cpus=0
+same_work 4003 1000 --allocator=pool --workload=batch:count=100 --cpus=-1,-1
+same_work 208 0 --allocator=system --workload=xthread --cpus=-1,-1
+same_work 13 0 --allocator=system --collector=generational --workload=trees --cpus=0
+same_work 13 0 --allocator=system --collector=refcount --workload=graph:objects=500 --cpus=-1,-1
+same_work 300 0 --allocator=system --workload=shm-counter:rounds=10 --cpus=0 --process-cpus=-1,-1
 # A process whose parent is gone does not work on.
 printf 00 >tokens
 run "$hm" cell --pass=time --units=13 --nonce=n --slices=5 --allocator=floor --workload=churn --cpus=0 3>report 4<tokens
