@@ -35,12 +35,12 @@ cat >work.c <<'C'
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-/* told: 20 ms, and 20 more on the slow heap; noise: up to 8 ms on any; long: 200 ms */
+/* told: 5 ms, on the slow heap 150, which no other work on the machine hides; noise: up to 8 ms on any; long: 200 ms */
 int main(int count, char **words) {
     struct timespec now;
     const char *what = count > 1 ? words[1] : "";
     clock_gettime(CLOCK_MONOTONIC, &now);
-    if (strcmp(what, "told") == 0) usleep(dlsym(RTLD_DEFAULT, "heap_is_slow") ? 40000 : 20000);
+    if (strcmp(what, "told") == 0) usleep(dlsym(RTLD_DEFAULT, "heap_is_slow") ? 150000 : 5000);
     if (strcmp(what, "noise") == 0) usleep((unsigned)(now.tv_nsec >> 6) % 8000);
     if (strcmp(what, "long") == 0) usleep(200000);
     return !calloc(1, 100);
