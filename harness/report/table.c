@@ -2,6 +2,7 @@
 #include "harness/report/table.h"
 
 #include "harness/plan/spec.h"
+#include "harness/report/collecting.h"
 #include "harness/report/counts.h"
 #include "harness/report/looks.h"
 #include "harness/report/words.h"
@@ -453,7 +454,9 @@ int hm_table_print(FILE *out, const char *folder, struct hm_error *error) {
             hm_looks_print(out, folder);
         }
         put_latencies(out, &all);
-        bad = hm_counts_print(out, folder, error);
+        bad = hm_collecting_print(out, folder, error);
+        if (!bad)
+            bad = hm_counts_print(out, folder, error);
         if (!bad)
             bad = put_figures(out, folder, error);
     }
