@@ -111,12 +111,13 @@ ring_name = 'at its defaults'
 entry_w = width_of(ring_name) + 44
 do for [e = 1:entries] { entry_w = maximum(entry_w, width_of(elide(curve_name[entry_curve[e]], 46)) + 44) }
 legend_columns = maximum(1, int((page_w - 2 * edge) / entry_w))
-legend_h = (entries + legend_columns) / legend_columns * 17
+ringed = (sum [c = 1:curves] (curve_unswept[c])) > 0
+legend_h = (entries + ringed + legend_columns - 1) / legend_columns * 17
 page_h = head_h + legend_h + 16 + drawn * sheet_h + foot_h
 title = headline
-subtitle = sample_of . '; at points: the value; dotted: the defaults, where they are none of the values'
+subtitle = sample_of . '; at points: the value' . (ringed ? '; dotted: the defaults, where they are none of the values' : '')
 eval open_page
-do for [e = 1:entries + 1] {
+do for [e = 1:entries + ringed] {
     x = edge + (e - 1) % legend_columns * entry_w
     y = head_h + 8 + (e - 1) / legend_columns * 17
     if (e <= entries) {
@@ -178,8 +179,8 @@ do for [k = 1:drawn] {
     plot_h = plane_h
     panel_w = page_w - 2 * edge
     heading = sheet_title[s]
-    remark = cut('ns for one operation' . (far(s, TIME) ? ', log scale' : '') . (missing_in(s) eq '' ? '' : \
-        '; not measured: ' . substr(missing_in(s), 3, 200)), 78)
+    remark = cut((sheet_kind[s] eq 'workload' ? 'each value is other work: compare at the same value; ' : '') . 'ns for one operation' . (far(s, TIME) ? ', log scale' : '') . (missing_in(s) eq '' ? '' : \
+        '; not measured: ' . substr(missing_in(s), 3, 200)), 88)
     eval open_panel
     set datafile missing NaN
     if (far(s, SPACE)) {
@@ -218,7 +219,7 @@ do for [k = 1:drawn] {
         side = free_side(x, y, w)
         if (side) {
             unused = put_box(x + side_x(side, w), y + side_y(side), w, 5)
-            set label word at screen X(x + side_x(side, w)), Y(y + side_y(side)) center font small tc rgb hue(c) noenhanced front
+            set label word at screen X(x + side_x(side, w)), Y(y + side_y(side)) center font small tc rgb hue(c) noenhanced boxed front
         }
     } } }
     plot for [c = sheet_first[s]:sheet_last[s]] $sheet using (of(c, $6)):(of(c, $3)) with lines lw 1.2 dt dash(c) lc rgb hue(c), \

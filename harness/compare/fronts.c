@@ -93,23 +93,20 @@ static const struct hm_side_cell *cell_of(const struct field *f, const char *lab
     return NULL;
 }
 
-static void name_arm(const struct field *f, const json_t *arm, struct arm *out) {
+/* Its values, in the order of the keys. */
+static void name_arm(const json_t *arm, struct arm *out) {
     const json_t *values = json_object_get(arm, "values");
-    const json_t *keys = json_object_get(f->sweep, "keys");
     size_t used = 0;
     out->number = NAN;
+    out->unswept = json_is_true(json_object_get(arm, "unswept"));
     for (size_t k = 0; k < json_array_size(values) && used < sizeof out->name; k++) {
         const json_t *value = json_array_get(values, k);
         const json_t *number = json_object_get(value, "number");
-        const char *key = json_string_value(json_array_get(keys, k));
-        bool single = json_array_size(values) == 1;
-        if (single && json_is_number(number))
+        if (json_array_size(values) == 1 && json_is_number(number))
             out->number = json_number_value(number);
-        used +=
-            (size_t)snprintf(out->name + used, sizeof out->name - used, "%s%s%s%s", k ? " " : "",
-                             single ? "" : key, single ? "" : "=", text_of(value, "text"));
+        used += (size_t)snprintf(out->name + used, sizeof out->name - used, "%s%s", k ? " " : "",
+                                 text_of(value, "text"));
     }
-    out->unswept = json_is_true(json_object_get(arm, "unswept"));
     if (!used)
         snprintf(out->name, sizeof out->name, "default");
 }
@@ -140,7 +137,7 @@ static void take_arms(struct field *f) {
     for (size_t i = 0; i < json_array_size(arms) && f->count < ARMS_MAX; i++) {
         struct arm *arm = &f->arms[f->count++];
         arm->cell = cell_of(f, text_of(json_array_get(arms, i), "label"));
-        name_arm(f, json_array_get(arms, i), arm);
+        name_arm(json_array_get(arms, i), arm);
         numbers &= !isnan(arm->number) || i == 0;
         if (has_both(arm) && rounds_of(arm->cell) > f->rounds)
             f->rounds = rounds_of(arm->cell);
@@ -317,21 +314,28 @@ static bool medians_behind(const struct arm *a, const struct arm *b) {
            (a->medians[TIME] > b->medians[TIME] || a->medians[SPACE] > b->medians[SPACE]);
 }
 
+/* The arm that one is farthest behind by its medians. @return NULL: none */
+static const struct arm *medians_ahead(const struct field *f, size_t i) {
+    const struct arm *ahead = NULL;
+    for (const struct arm *a = f->arms; a < f->arms + f->count; a++)
+        if (has_both(a) && medians_behind(&f->arms[i], a) &&
+            (!ahead ||
+             a->medians[TIME] * a->medians[SPACE] < ahead->medians[TIME] * ahead->medians[SPACE]))
+            ahead = a;
+    return ahead;
+}
+
 static void describe_open(const struct field *f, size_t i, char *out, size_t size) {
     bool open = false;
-    const char *ahead = NULL;
-    for (size_t j = 0; j < f->count; j++) {
-        if (j == i || !has_both(&f->arms[j]))
-            continue;
-        open |= !holds_against(f, i, j);
-        if (medians_behind(&f->arms[i], &f->arms[j]))
-            ahead = f->arms[j].name;
-    }
-    snprintf(out, size, "%s%s%s", !open ? "front" : "open; by medians ",
-             !open   ? ""
-             : ahead ? "behind "
-                     : "front",
-             open && ahead ? ahead : "");
+    const struct arm *ahead = medians_ahead(f, i);
+    for (size_t j = 0; j < f->count; j++)
+        open |= j != i && has_both(&f->arms[j]) && !holds_against(f, i, j);
+    if (!open)
+        snprintf(out, size, "front");
+    else if (ahead)
+        snprintf(out, size, "open; by medians behind %s", ahead->name);
+    else
+        snprintf(out, size, "open; by medians front");
 }
 
 static void describe(const struct field *f, size_t i, char *out, size_t size) {
@@ -374,9 +378,7 @@ static void put_head(FILE *out, const struct field *f) {
     const struct hm_side_cell *c = f->like;
     bool objects = strcmp(c->collector, "-") != 0;
     const json_t *keys = json_object_get(f->sweep, "keys");
-    const char *key = json_string_value(json_array_get(keys, 0));
-    fprintf(out, "\nSweep %s\n", text_of(f->sweep, "sweep"));
-    fprintf(out, "%s%s%s, %s thread%s\n", f->workload,
+    fprintf(out, "%s%s%s, %s thread%s\n  ", f->workload,
             !objects                 ? ""
             : is_collector(f->sweep) ? " on "
                                      : " under ",
@@ -384,11 +386,15 @@ static void put_head(FILE *out, const struct field *f) {
             : is_collector(f->sweep) ? c->allocator
                                      : c->collector,
             c->threads, strcmp(c->threads, "1") == 0 ? "" : "s");
-    fprintf(out, "  %-*s%9s %-10s  %s\n", NAME_WIDTH, json_array_size(keys) == 1 && key ? key : "",
-            "ns/op", " footprint", "time and space");
+    int width = 0;
+    for (size_t k = 0; k < json_array_size(keys); k++)
+        width += fprintf(out, "%s%s", k ? " " : "", json_string_value(json_array_get(keys, k)));
+    fprintf(out, "%*s%9s %-10s  %s\n", width < NAME_WIDTH ? NAME_WIDTH - width : 0, "", "ns/op",
+            " footprint", "time and space");
 }
 
-static int put_field(FILE *out, struct field *f) {
+/* @param begun whether the sweep has a heading */
+static int put_field(FILE *out, struct field *f, bool *begun) {
     size_t measured = 0;
     take_arms(f);
     for (size_t i = 0; i < f->count; i++)
@@ -399,6 +405,9 @@ static int put_field(FILE *out, struct field *f) {
     if (!bad)
         bad = judge(f);
     if (!bad) {
+        if (!*begun)
+            fprintf(out, "\nSweep %s\n", text_of(f->sweep, "sweep"));
+        *begun = true;
         put_head(out, f);
         for (size_t i = 0; i < f->count; i++)
             put_arm(out, f, i);
@@ -416,6 +425,7 @@ static bool begins_field(const struct hm_side_cell *cell, const json_t *sweep) {
 
 static int put_sweep(FILE *out, struct hm_side *side, const json_t *sweep) {
     const json_t *cells = json_object_get(side->run, "cells"); /* in the order of the plan */
+    bool begun = false;
     int bad = 0;
     for (size_t i = 0; !bad && i < json_array_size(cells); i++) {
         const struct hm_side_cell *cell =
@@ -429,7 +439,7 @@ static int put_sweep(FILE *out, struct hm_side *side, const json_t *sweep) {
         f->sweep = sweep;
         f->like = cell;
         f->workload = workload_of(f->like);
-        bad = f->workload ? put_field(out, f) : ENOMEM;
+        bad = f->workload ? put_field(out, f, &begun) : ENOMEM;
         free(f->workload);
         free(f);
     }
