@@ -44,6 +44,7 @@ CALLS
 run "$rates" -o e --runs 1 --rigorous-runs 1 --counted-runs 1 --mode near= --mode 'apart=--pin none' "$made"
 expect_exit 0
 expect_out "^12 rounds, near, margin 2 %; handicap of 5 %: 1.0500" "^12 rounds, near, margin 0.5 %; handicap of 2 %: 1.0200" \
+    "^heapmark doctor, before: 12 rounds tell 4.1 % and more by a margin of 2 %,$" "^30 rounds tell 1.2 % .* of 0 %$" \
     "^12 rounds, apart, margin 2 %" "^instruction counts, margin 0.5 %; handicap of 2 %: 1.0200"
 expect "other runs: $(cat "$CALLS")" diff - "$CALLS" <<'CALLS'
 e/near/probe turns=4000 --rounds 12

@@ -2,6 +2,7 @@
 """In the place of heapmark, for scripts/error-rates: leaves a run whose figures are known.
 
 error_rates_run.py run JOB -o DIR --no-plots [OPTION..]
+error_rates_run.py doctor --format json
 
 Twelve rounds. Every copy is as fast as the baseline in every round, and `slower` is slower by 5 % for every 700
 turns of its handicap. What else holds is chosen by the number at the end of DIR: the second run of each of the first five pairs is slower
@@ -14,6 +15,11 @@ import json
 import os
 import re
 import sys
+
+if sys.argv[1] == "doctor":
+    told = [{"rounds": 12, "margin": 0.02, "difference": 0.0414}, {"rounds": 12, "margin": 0, "difference": 0.02},
+            {"rounds": 30, "margin": 0.02, "difference": 0.03}, {"rounds": 30, "margin": 0, "difference": 0.0121}]
+    sys.exit(print(json.dumps({"noise": {"told": told}})) or 1)
 
 job, folder = sys.argv[2], sys.argv[sys.argv.index("-o") + 1]
 parser = configparser.ConfigParser()
