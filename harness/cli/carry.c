@@ -3,6 +3,7 @@
 
 #include "harness/cli/command.h"
 #include "harness/cli/data.h"
+#include "harness/cli/report.h"
 #include "harness/compare/fronts.h"
 #include "harness/exec/environment.h"
 #include "harness/exec/exec.h"
@@ -241,6 +242,12 @@ static void draw(const struct run *r) {
         fprintf(stderr, "warning: no figures: %s\n", error.line);
 }
 
+static void report(const struct run *r) {
+    struct hm_error error;
+    if (hm_report_write(r->folder.path, &error))
+        fprintf(stderr, "warning: no report: %s\n", error.line);
+}
+
 /* A run that wants quiet is marked when it did not have it. */
 static void judge_quiet(struct run *r, struct hm_machine_state *after) {
     char names[512];
@@ -302,13 +309,14 @@ static int conclude(struct run *r, bool stopped, struct hm_error *error) {
     if (bad || stopped)
         return bad;
     draw(r);
+    report(r);
     bad = hm_table_print(stdout, r->folder.path, error);
     if (!bad && r->plan->sweep_count)
         bad = hm_fronts_print(stdout, r->folder.path, error);
     if (!bad && isfinite(noise.floor))
         printf("A/A: identical arms differed by up to %.1f %% in time.\n", noise.floor * 100);
     if (!bad)
-        printf("Results: %s\n", r->folder.path);
+        printf("Results: %s (report.html)\n", r->folder.path);
     return bad;
 }
 
