@@ -10,7 +10,6 @@
 #include "harness/stats/trend.h"
 #include "harness/stats/warmup.h"
 
-
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
