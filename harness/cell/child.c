@@ -64,20 +64,22 @@ static void calibrate(struct hm_engine *engine, uint64_t goal_ns) {
 struct timed {
     struct hm_engine *engine;
     const struct hm_cell_config *config;
+    uint64_t units; /* of config's, those that are timed */
     double seconds;
 };
 
 static double measure(void *arg) {
     struct timed *t = arg;
-    t->seconds = t->config->slices ? hm_slices_run(t->engine, t->config->units, t->config->slices)
-                                   : hm_engine_run(t->engine, t->config->units);
+    t->seconds = t->config->slices ? hm_slices_run(t->engine, t->units, t->config->units - t->units,
+                                                   t->config->slices)
+                                   : hm_engine_run(t->engine, t->units);
     return t->seconds;
 }
 
 static void tell_time(const struct timed *t) {
     const struct hm_proc_usage *used = hm_engine_used(t->engine);
     unsigned threads = t->config->threads;
-    double ops = (double)hm_engine_ops(t->engine, t->config->units);
+    double ops = (double)hm_engine_ops(t->engine, t->units);
     double per_thread = ops / threads;
     if (!(t->seconds > 0))
         hm_tell_failure("untrusted", "the clock did not advance");
@@ -93,23 +95,26 @@ static void tell_time(const struct timed *t) {
 }
 
 static void time_pass(struct hm_engine *engine, const struct hm_cell_config *config) {
-    struct timed timed = {.engine = engine, .config = config};
+    uint64_t leads = config->slices && hm_engine_may_skip(engine)
+                         ? hm_slices_leads(config->units, config->slices)
+                         : 0;
+    struct timed timed = {.engine = engine, .config = config, .units = config->units - leads};
     const struct hm_gbench what = {.name = config->gbench_name,
                                    .json = config->gbench,
-                                   .iterations = config->units,
-                                   .ops = hm_engine_ops(engine, config->units),
+                                   .iterations = timed.units,
+                                   .ops = hm_engine_ops(engine, timed.units),
                                    .threads = config->threads,
                                    .measure = measure,
                                    .arg = &timed};
     hm_engine_warm_up(engine);
     if (hm_gbench_run(&what))
         hm_tell_failure("invalid", "Google Benchmark did not run the workload");
-    hm_engine_check_done(engine, config->units);
+    hm_engine_check_done(engine, timed.units);
     tell_time(&timed);
     tell_value("peak_rss_bytes", -1, hm_proc_peak_resident_bytes());
     if (config->has_collector)
         hm_tell_pauses(engine, config, timed.seconds,
-                       (double)config->units * (double)hm_engine_ops_per_unit(engine));
+                       (double)timed.units * (double)hm_engine_ops_per_unit(engine));
 }
 
 /* What the harness puts between the workload and the allocator, in passes that are not of time. */

@@ -26,7 +26,7 @@ uint64_t hm_slices_units(uint64_t units, unsigned slices, unsigned slice) {
 }
 
 uint64_t hm_slices_leads(uint64_t units, unsigned slices) {
-    return units / slices >= SHORTEST_LED ? units / LEAD_PART : 0;
+    return units / slices >= SHORTEST_LED ? units / (LEAD_PART + 1) : 0;
 }
 
 uint64_t hm_slices_lead(uint64_t share, unsigned char draw, uint64_t left) {
@@ -48,8 +48,8 @@ static unsigned char wait_for_turn(unsigned done) {
     return draw;
 }
 
-double hm_slices_run(struct hm_engine *engine, uint64_t units, unsigned slices) {
-    uint64_t left = hm_engine_may_skip(engine) ? hm_slices_leads(units, slices) : 0;
+double hm_slices_run(struct hm_engine *engine, uint64_t units, uint64_t leads, unsigned slices) {
+    uint64_t left = leads;
     double seconds = 0;
     for (unsigned i = 0; i < slices; i++) {
         uint64_t share = hm_slices_units(units, slices, i);

@@ -12,15 +12,15 @@ unsigned hm_slices_count(uint64_t units, double unit_ns, double slice_ns);
 /** The units of one slice: the same in all, give or take one. @param slice from 0 */
 uint64_t hm_slices_units(uint64_t units, unsigned slices, unsigned slice);
 
-/** Units that go by untimed before all slices together, for each thread: they bring the caches back. 0 when slices
- *  are too small to be led in. */
+/** So many of the units, for each thread, go by untimed, before all slices together: they bring the caches back.
+ *  0 when slices are too small to be led in. */
 uint64_t hm_slices_leads(uint64_t units, unsigned slices);
 /** Those before one slice. @param share of the slice  @param draw of this turn: the larger, the longer is the lead,
  *  from an eighth of the slice to three of them  @param left of all leads */
 uint64_t hm_slices_lead(uint64_t share, unsigned char draw, uint64_t left);
 
 /** In the measured process: do the units, a slice in each turn; then wait for one turn more, in which comes what
- *  follows. Main thread. @return wall seconds of all slices */
-double hm_slices_run(struct hm_engine *engine, uint64_t units, unsigned slices);
+ *  follows. Main thread. @param units timed  @param leads untimed  @return wall seconds of all slices */
+double hm_slices_run(struct hm_engine *engine, uint64_t units, uint64_t leads, unsigned slices);
 
 #endif
