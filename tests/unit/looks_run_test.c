@@ -3,6 +3,7 @@
 #include "harness/results/samples.h"
 #include "harness/results/stats_file.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,16 +52,24 @@ static int set_up(void **state) {
     return hm_samples_open(&samples, &folder, "run1", plan, &error);
 }
 
-static int tear_down(void **state) {
-    static const char *const files[] = {"samples.csv", "series.csv", "stats.csv"};
+/* Whatever files a run has. */
+static void empty_root(void) {
+    DIR *dir = opendir(root);
+    const struct dirent *entry;
     char path[PATH_MAX];
+    while (dir && (entry = readdir(dir)))
+        unlink(hm_folder_file(&folder, entry->d_name, path));
+    if (dir)
+        closedir(dir);
+}
+
+static int tear_down(void **state) {
     (void)state;
     hm_samples_close(samples);
     hm_plan_free(plan);
     hm_topology_free(topology);
     hm_folder_close(&folder);
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        unlink(hm_folder_file(&folder, files[i], path));
+    empty_root();
     return rmdir(root);
 }
 
