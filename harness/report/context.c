@@ -276,6 +276,19 @@ static double confidence_of(const json_t *run) {
     return 1 - (json_is_number(level) ? json_number_value(level) : 0.05);
 }
 
+/* 0 where not all groups have the same. */
+static long long rounds_of(const json_t *run) {
+    json_int_t rounds = json_integer_value(json_object_get(run, "rounds"));
+    size_t i;
+    json_t *group;
+    json_array_foreach(json_object_get(run, "groups"), i, group) {
+        const json_t *own = json_object_get(group, "rounds");
+        if (own && json_integer_value(own) != rounds)
+            return 0;
+    }
+    return rounds;
+}
+
 static void put_run(const struct context *c, FILE *out) {
     static const struct {
         const char *name, *object, *key;
@@ -288,8 +301,7 @@ static void put_run(const struct context *c, FILE *out) {
     }
     const json_t *cores = json_object_get(json_object_get(c->cells.run, "machine"), "cores");
     fprintf(out, "cores = %lld\n", (long long)json_integer_value(cores));
-    fprintf(out, "rounds = %lld\n",
-            (long long)json_integer_value(json_object_get(c->cells.run, "rounds")));
+    fprintf(out, "rounds = %lld\n", rounds_of(c->cells.run));
     fprintf(out, "confidence = %.6g\n", confidence_of(c->cells.run));
     fprintf(out, "panels = %zu\nrows = %zu\narms = %zu\nfacets = %zu\n", c->panel_count,
             c->row_count, c->arm_count, c->facet_count);

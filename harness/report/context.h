@@ -1,6 +1,7 @@
 /* Writes down what every figure needs to know of a run, as gnuplot variables.
  *
- *   run, machine, date            texts; cores, rounds: numbers, 0 when unknown
+ *   run, machine, date            texts; cores, rounds: numbers, 0 when unknown or not
+ *                                 the same everywhere
  *   confidence                    of the intervals: 0.95, more in a run with looks
  *   panels, rows, arms, facets    how many there are; the arrays below count from 1
  *   panel_workload[], panel_threads[], panel_under[], panel_on[], panel_facet[]
