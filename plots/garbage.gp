@@ -42,7 +42,13 @@ in_panel(a, p) = sum [r = panel_first[p]:panel_last[p]] (row_arm[r] == a && show
 list(p, clean) = (words = '', unused = sum [r = panel_first[p]:panel_last[p]] \
     (row_kind[r] != AGAIN && row_kind[r] != FLOOR && (clean ? shown(r) && peak[r] == 0 : !shown(r)) ? \
     (words = words . ', ' . row_name[r], 1) : 0), substr(words, 3, 2000))
-note_of(p) = (list(p, 1) eq '' ? '' : 'no garbage: ' . list(p, 1)) . \
+of_trend(p, word) = (words = '', unused = sum [r = panel_first[p]:panel_last[p]] \
+    (shown(r) && peak[r] > 0 && row_trend[r] eq word ? (words = words . ', ' . row_name[r], 1) : 0), \
+    words eq '' ? '' : word . ': ' . substr(words, 3, 2000) . '; ')
+note_of(p) = ended(of_trend(p, 'growing') . of_trend(p, 'falling') . of_trend(p, 'stable') . of_trend(p, 'mixed') . \
+    of_trend(p, 'not known') . without(p))
+ended(s) = strlen(s) > 1 && s[strlen(s) - 1:*] eq '; ' ? s[1:strlen(s) - 2] : s
+without(p) = (list(p, 1) eq '' ? '' : 'no garbage: ' . list(p, 1)) . \
     (list(p, 1) ne '' && list(p, 0) ne '' ? '; ' : '') . (list(p, 0) eq '' ? '' : 'not measured: ' . list(p, 0))
 points_of(a, p) = sum [r = panel_first[p]:panel_last[p]] (row_arm[r] == a ? row_garbage[r] : 0)
 

@@ -82,14 +82,28 @@ static int take_stats(struct hm_report_cells *cells, const struct hm_csv *csv, l
     return cell->baseline ? 0 : ENOMEM;
 }
 
+/* What is known of one process of the cell. */
+static void take_label(struct hm_report_cell *cell, const struct hm_csv *csv) {
+    const char *metric = field(csv, "metric");
+    long value = strtol(field(csv, "value"), NULL, 10);
+    cell->garbage_processes += strcmp(metric, "garbage_peak_objects") == 0;
+    cell->warmup_processes += strcmp(metric, "warmup_time_ns") == 0;
+    if (strcmp(metric, "garbage_trend") == 0 && value >= -1 && value <= 1)
+        cell->trends[value + 1]++;
+    if (strcmp(metric, "warmup_label") == 0 && value >= 0 && value < HM_WARMUP_UNKNOWN)
+        cell->labels[value]++;
+}
+
 static int take_sample(struct hm_report_cells *cells, const struct hm_csv *csv, long row) {
     (void)row;
     const char *status = field(csv, "status");
     struct hm_report_cell *cell = take_cell(cells, csv);
     if (!cell)
         return ENOMEM;
-    if (strcmp(status, "ok") == 0)
+    if (strcmp(status, "ok") == 0) {
+        take_label(cell, csv);
         return 0;
+    }
     bool skipped = strcmp(status, "skip") == 0;
     char *failure;
     if (asprintf(&failure, skipped ? "not run: %s" : "failed: %s",
@@ -110,6 +124,7 @@ static int take_point(struct hm_report_cells *cells, const struct hm_csv *csv, l
     cell->pauses += strcmp(metric, "pause_ns") == 0;
     cell->mmu_points += strcmp(metric, "mmu") == 0;
     cell->garbage_points += garbage;
+    cell->iterations += strcmp(metric, "iteration_ns") == 0;
     if (!garbage && strcmp(metric, "footprint_bytes") != 0 && strcmp(metric, "live_bytes") != 0)
         return 0;
     long round = strtol(field(csv, "round"), NULL, 10);

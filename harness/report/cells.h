@@ -3,6 +3,7 @@
 #define HM_HARNESS_REPORT_CELLS_H
 
 #include "harness/error.h"
+#include "harness/stats/warmup.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -13,10 +14,13 @@ struct hm_report_cell {
     char *workload;                   /* with its parameters, as in the id */
     char *baseline; /* the cell or allocator that it is compared with; NULL: not known */
     long threads;
-    bool measured;                           /* has a row in stats.csv */
-    long failures;                           /* rows of samples.csv */
-    char *failure;                           /* what the last one was; NULL without one */
-    long pauses, mmu_points, garbage_points; /* rows of series.csv */
+    bool measured; /* has a row in stats.csv */
+    long failures; /* rows of samples.csv */
+    char *failure; /* what the last one was; NULL without one */
+    long pauses, mmu_points, garbage_points, iterations; /* rows of series.csv */
+    /* Of processes: those whose garbage was looked at and which of them fell, were stable and grew; and those of the
+     * warm-up pass by their label. */
+    long garbage_processes, trends[3], warmup_processes, labels[HM_WARMUP_UNKNOWN];
     /* The first round that series.csv has the space or the garbage of, and that round's rows,
      * counted from 0 without the header. round is -1 without one. */
     long round, first, last;

@@ -3,6 +3,7 @@
 
 #include "harness/report/cells.h"
 #include "harness/report/sweeps.h"
+#include "harness/stats/trend.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -339,11 +340,35 @@ static void put_failure(FILE *out, size_t row, const struct hm_report_cell *cell
     free(text);
 }
 
+static void put_trend(FILE *out, size_t row, const struct hm_report_cell *cell) {
+    long known = cell->trends[0] + cell->trends[1] + cell->trends[2];
+    const char *word = known ? "mixed" : hm_trend_name(HM_TREND_UNKNOWN);
+    for (int i = 0; i < 3; i++)
+        if (cell->garbage_processes && cell->trends[i] == cell->garbage_processes)
+            word = hm_trend_name((enum hm_trend_label)(i - 1));
+    put_text(out, "row_trend", row, cell->garbage_processes ? word : "");
+}
+
+/* "flat", or "4 flat, 2 warm-up". */
+static void put_labels(FILE *out, size_t row, const struct hm_report_cell *cell) {
+    char text[128] = "";
+    for (int i = 0; i < HM_WARMUP_UNKNOWN; i++) {
+        const char *name = hm_warmup_name((enum hm_warmup_label)i);
+        size_t used = strlen(text);
+        if (cell->labels[i] && cell->labels[i] == cell->warmup_processes)
+            snprintf(text, sizeof text, "%s", name);
+        else if (cell->labels[i])
+            snprintf(text + used, sizeof text - used, "%s%ld %s", used ? ", " : "", cell->labels[i],
+                     name);
+    }
+    put_text(out, "row_labels", row, text[0] ? text : hm_warmup_name(HM_WARMUP_UNKNOWN));
+}
+
 static void put_rows(const struct context *c, FILE *out) {
     static const char *const names[] = {
-        "row_cell",    "row_allocator", "row_collector", "row_name",   "row_arm",
-        "row_kind",    "row_failure",   "row_measured",  "row_pauses", "row_mmu",
-        "row_garbage", "row_round",     "row_from",      "row_to",     NULL};
+        "row_cell",    "row_allocator", "row_collector",  "row_name",  "row_arm",     "row_kind",
+        "row_failure", "row_measured",  "row_pauses",     "row_mmu",   "row_garbage", "row_round",
+        "row_from",    "row_to",        "row_iterations", "row_trend", "row_labels",  NULL};
     put_arrays(out, names, c->row_count);
     for (size_t i = 0; i < c->row_count; i++) {
         const struct row *row = &c->rows[i];
@@ -358,6 +383,9 @@ static void put_rows(const struct context *c, FILE *out) {
         put_number(out, "row_pauses", i, row->cell->pauses);
         put_number(out, "row_mmu", i, row->cell->mmu_points);
         put_number(out, "row_garbage", i, row->cell->garbage_points);
+        put_number(out, "row_iterations", i, row->cell->iterations);
+        put_trend(out, i, row->cell);
+        put_labels(out, i, row->cell);
         put_number(out, "row_round", i, row->cell->round);
         put_number(out, "row_from", i, row->cell->first);
         put_number(out, "row_to", i, row->cell->last);

@@ -11,8 +11,9 @@
  *   row_name[], row_arm[], row_kind[]
  *   row_failure[]                 "" or what went wrong
  *   row_measured[]                whether some rounds went well
- *   row_pauses[], row_mmu[], row_garbage[]
+ *   row_pauses[], row_mmu[], row_garbage[], row_iterations[]
  *                                 how many points of these series.csv has
+ *   row_trend[], row_labels[]     of its garbage, and of its processes' warm-up, in words
  *   row_round[], row_from[], row_to[]
  *                                 the round whose space is drawn, and where series.csv has it
  *   arm_name[], arm_kind[]        what the legend shows

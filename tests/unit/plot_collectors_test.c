@@ -3,7 +3,7 @@
 
 #include <ctype.h>
 
-static const char *const figures[] = {"collectors", "mmu", "garbage", "overhead"};
+static const char *const figures[] = {"collectors", "mmu", "garbage", "overhead", "warmup"};
 
 /* One cell's median of a metric, over 7 rounds. Allocators are compared under the same collector,
  * collectors on `system`. */
@@ -206,6 +206,67 @@ static void test_overhead_has_both_shares_of_time_and_its_bound(void **state) {
     free(text);
 }
 
+/* Two processes of three iterations, of which one changes. */
+static void put_iterations(void) {
+    FILE *out = fopen(in_folder("series.csv"), "ae");
+    assert_non_null(out);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 3; i++)
+            fprintf(out, "trees/system/generational/t1/core,%d,-1,%d,iteration_ns,%d,ns/op\n",
+                    round, 1000000 * i, i || round ? 40 : 4000);
+        for (int i = 0; i < 2 - round; i++)
+            fprintf(out, "trees/system/generational/t1/core,%d,-1,%d,segment_ns,%d,ns/op\n", round,
+                    1000000 * i, i || round ? 40 : 4000);
+    }
+    assert_int_equal(fclose(out), 0);
+    out = fopen(in_folder("samples.csv"), "we");
+    assert_non_null(out);
+    fputs("cell,allocator,collector,workload,threads,metric,value,status,reason\n", out);
+    for (int round = 0; round < 2; round++)
+        fprintf(
+            out,
+            "trees/system/generational/t1/core,system,generational,trees,1,warmup_label,%d,ok,\n"
+            "trees/system/generational/t1/core,system,generational,trees,1,warmup_time_ns,40,ok,\n"
+            "trees/system/none/t1/core,system,none,trees,1,garbage_trend,1,ok,\n"
+            "trees/system/none/t1/core,system,none,trees,1,garbage_peak_objects,9,ok,\n",
+            round);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void test_iterations_are_drawn_with_change_points_and_labels(void **state) {
+    (void)state;
+    put_matrix();
+    put_file("series.csv", SERIES_HEAD);
+    put_iterations();
+    if (!has_gnuplot())
+        skip();
+    static const char *const texts[] = {"lower is better", ">generational: 1 flat, 1 warm-up<",
+                                        ">2 ms<", NULL};
+    expect_texts("warmup", texts);
+    char *text = draw_text("warmup");
+    const char *high = strstr(text, " 1 k"), *low = strstr(text, " 100");
+    assert_non_null(high);
+    assert_non_null(low);
+    const char *change = strchr(low, '*'); /* where it is fast */
+    assert_non_null(change);
+    assert_true(change < strstr(text, "*: change point"));
+    assert_non_null(strstr(text, "2 processes"));
+    free(text);
+}
+
+static void test_garbage_that_grows_is_said_to(void **state) {
+    (void)state;
+    put_matrix();
+    put_file("series.csv",
+             SERIES_HEAD "trees/system/none/t1/core,0,-1,0,garbage_objects,1000,objects\n"
+                         "trees/system/none/t1/core,0,-1,9,garbage_objects,200000,objects\n");
+    put_iterations();
+    if (!has_gnuplot())
+        skip();
+    static const char *const texts[] = {"growing: none", NULL};
+    expect_texts("garbage", texts);
+}
+
 static void test_pauses_are_counted_among_rows_of_other_metrics(void **state) {
     (void)state;
     struct hm_error error;
@@ -240,8 +301,11 @@ static void test_text_of_each_figure_has_at_most_80_columns(void **state) {
         skip();
     FILE *out = fopen(in_folder("series.csv"), "ae");
     assert_non_null(out);
-    fputs("trees/system/none/t1/core,0,-1,9,garbage_objects,7,objects\n", out);
+    fputs("trees/system/none/t1/core,0,-1,9,garbage_objects,7,objects\n"
+          "trees/system/none/t1/core,0,-1,9,iteration_ns,7,ns/op\n",
+          out);
     assert_int_equal(fclose(out), 0);
+    put_iterations();
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
         char *text = draw_text(figures[i]);
         assert_non_null(strstr(text, "none"));
@@ -266,7 +330,8 @@ static void test_run_without_collectors_has_a_reason_for_each_figure(void **stat
         assert_int_equal(draw(figures[i], HM_PLOT_FILES, PLOTS, &error), 0);
         assert_int_equal(told.files, 0);
         assert_int_equal(told.skipped, 1);
-        assert_non_null(strstr(told.reason, "collector"));
+        assert_non_null(
+            strstr(told.reason, strcmp(figures[i], "warmup") == 0 ? "iterations" : "collector"));
     }
 }
 
@@ -278,6 +343,8 @@ int main(void) {
         IN_FOLDER(test_bounded_utilisation_is_the_median_of_all_rounds),
         IN_FOLDER(test_garbage_far_apart_is_on_a_log_scale_and_none_is_a_word),
         IN_FOLDER(test_overhead_has_both_shares_of_time_and_its_bound),
+        IN_FOLDER(test_iterations_are_drawn_with_change_points_and_labels),
+        IN_FOLDER(test_garbage_that_grows_is_said_to),
         IN_FOLDER(test_pauses_are_counted_among_rows_of_other_metrics),
         IN_FOLDER(test_text_of_each_figure_has_at_most_80_columns),
         IN_FOLDER(test_run_without_collectors_has_a_reason_for_each_figure),
