@@ -88,10 +88,12 @@ void hm_pool_walk(struct hm_heap *root, hm_walk_fn *visit, void *arg) {
     }
     w.freed = hm_layer_map(w.arena_bytes >> HM_POOL_STEP_BITS >> 3);
     for (size_t i = low; w.freed && i <= high; i++) {
-        if (!root->owned[i])
+        // NOLINTNEXTLINE(performance-no-int-to-ptr)
+        const struct hm_pool_arena *arena = (const void *)((i + 1) << root->arena_bits);
+        if (!arena || !root->owned[i])
             continue;
-        w.base = (const char *)(i << root->arena_bits); // NOLINT(performance-no-int-to-ptr)
-        walk_arena(&w, root, (const struct hm_pool_arena *)(const void *)(w.base + w.arena_bytes));
+        w.base = hm_pool_arena_base(root, arena);
+        walk_arena(&w, root, arena);
     }
     hm_layer_unmap(w.freed, w.arena_bytes >> HM_POOL_STEP_BITS >> 3);
 }

@@ -132,7 +132,7 @@ do for [d = 1:drawn] {
 page_w = maximum(2 * edge + columns * panel_w + (columns - 1) * 28, 640)
 page_h = head_h + 22 + lines * panel_h + foot_h
 title = headline
-subtitle = 'addresses go up, without stretches that never held anything; across, the share of the work that is done; one round'
+subtitle = 'addresses go up, without what never held anything; across, the work that is done; one round'
 eval open_page
 x = edge + 6
 do for [l = 0:LEVELS] {

@@ -194,7 +194,7 @@ static void sort_buckets(unsigned order[HM_SPACE_MAP_BUCKETS]) {
 
 void hm_space_map_visit(hm_space_map_fn *visit, void *arg) {
     const struct bucket *all = map.tables->buckets;
-    unsigned order[HM_SPACE_MAP_BUCKETS];
+    unsigned order[HM_SPACE_MAP_BUCKETS] = {0};
     sort_buckets(order);
     for (unsigned i = 0; i < map.looks; i++)
         for (unsigned place = 0; place < map.buckets; place++) {

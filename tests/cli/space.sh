@@ -75,3 +75,6 @@ expect_exit 0
 expect_in o/plots/space.svg "churn:live=1000" ">0\.[0-9]+<" "asked for"
 heapmark plot o --figure space --format term
 expect_out "footprint in live bytes" "##"
+heapmark plot o --figure heapmap --format term
+expect_exit 0
+expect_out "pool, churn"
