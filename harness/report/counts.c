@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum {
-    NAME_WIDTH = 27,
+    NAME_WIDTH = 26,
 };
 
 struct line {
@@ -77,10 +77,7 @@ static void put_line(FILE *out, const struct line *l) {
                           : strcmp(l->verdict, "faster") == 0 ? "fewer"
                           : strcmp(l->verdict, "slower") == 0 ? "more"
                                                               : l->verdict;
-    if (strlen(l->name) > NAME_WIDTH)
-        fprintf(out, "  %s\n  %*s", l->name, NAME_WIDTH, "");
-    else
-        fprintf(out, "  %-*s", NAME_WIDTH, l->name);
+    hm_words_put_label(out, l->name, 2, NAME_WIDTH);
     fprintf(out, "%10.1f%10.1f%10.1f  %6.4g%s%s\n", l->instructions, l->reads, l->writes, l->ratio,
             *verdict ? "  " : "", verdict);
 }

@@ -4,6 +4,7 @@
 #include "harness/plan/spec.h"
 #include "harness/report/collecting.h"
 #include "harness/report/counts.h"
+#include "harness/report/families.h"
 #include "harness/report/looks.h"
 #include "harness/report/words.h"
 #include "harness/results/csv.h"
@@ -19,16 +20,17 @@
 
 enum {
     TEXT = HM_SPEC_BYTES + 64, /* a label, and some words */
-    NAME_WIDTH = 27,
-    PROGRAM_WIDTH = 15, /* of an allocator under a program, which has one more column */
+    NAME_WIDTH = 23,
+    PROGRAM_WIDTH = 17, /* of an allocator under a program, which has one more column */
     SPEED_WIDTH = 22,
     VERDICT_WIDTH = 12,
     LOOK_WIDTH = 3, /* of " @8" behind a verdict; taken off the name */
     PROGRAM_SPEED_WIDTH = 20,
+    BYTES_WIDTH = 9,
     LATENCY_WIDTH = 20,          /* of an allocator over its latencies */
     RESPONSE = HM_LATENCY_CALLS, /* behind the kinds of calls */
     KINDS,
-    PAGE_WIDTH = 80,
+    FIGURE_WIDTH = 28,
 };
 
 /* What is shown of one cell, gathered from its rows of stats.csv. */
@@ -144,9 +146,9 @@ static void put_bytes(FILE *out, double bytes) {
     for (; bytes >= 1024 && unit < 4; unit++)
         bytes /= 1024;
     if (isfinite(bytes))
-        fprintf(out, "%7.*f %-3s", bytes < 10 && unit ? 1 : 0, bytes, units[unit]);
+        fprintf(out, "%*.*f %-3s", BYTES_WIDTH - 4, bytes < 10 && unit ? 1 : 0, bytes, units[unit]);
     else
-        fprintf(out, "%11s", "NA");
+        fprintf(out, "%*s", BYTES_WIDTH, "NA");
 }
 
 /* Three digits, and no exponent. */
@@ -176,16 +178,17 @@ static void put_line(FILE *out, const struct line *l) {
         snprintf(ratio, sizeof ratio, "%-5.3g [%.3g, %.3g]", l->ratio, l->low, l->high);
     else if (isfinite(l->ratio))
         snprintf(ratio, sizeof ratio, "%-5.3g [NA]", l->ratio);
+    const int room = l->program ? PROGRAM_SPEED_WIDTH : SPEED_WIDTH;
+    if (strlen(ratio) > (size_t)room)
+        hm_words_ratio(l->ratio, l->low, l->high, room, ratio, sizeof ratio);
     const int width = name_width(l);
-    if (strlen(l->name) > (size_t)width)
-        fprintf(out, "  %s\n  %*s ", l->name, width, "");
-    else
-        fprintf(out, "  %-*s ", width, l->name);
+    hm_words_put_label(out, l->name, 2, width);
+    fputc(' ', out);
     put_time(out, l->program ? l->time_ns * 1e-6 : l->time_ns);
     if (l->program)
         put_time(out, l->cpu_ns * 1e-6);
-    fprintf(out, "  %-*s %-*s", l->program ? PROGRAM_SPEED_WIDTH : SPEED_WIDTH, ratio,
-            VERDICT_WIDTH + look_width(l), strcmp(l->verdict, "NA") == 0 ? "" : l->verdict);
+    fprintf(out, "  %-*s %-*s", room, ratio, VERDICT_WIDTH + look_width(l),
+            strcmp(l->verdict, "NA") == 0 ? "" : l->verdict);
     put_bytes(out, l->footprint);
     fputc('\n', out);
 }
@@ -200,10 +203,10 @@ static void put_legend(FILE *out, const struct lines *all) {
               "processes together. memory: peak of the largest process.\n",
               out);
     else
-        fputs(
-            "\nspeed: operations per second against the baseline; 2 is twice as fast. Collectors\n"
-            "are compared on the first allocator, allocators under the same collector.\n",
-            out);
+        fputs("\nspeed: operations per second against the baseline; 2 is twice as fast.\n"
+              "Collectors are compared on the first allocator, allocators under the same\n"
+              "collector.\n",
+              out);
     if (open)
         fputs("needs ~N: inconclusive; about N rounds would settle it (--rounds N).\n", out);
 }
@@ -215,11 +218,12 @@ static void put_head(FILE *out, const struct line *l) {
                  look_width(l) ? l->confidence * 100 : 95);
     fprintf(out, "\n%s%s\n", l->group, l->note);
     if (l->program)
-        fprintf(out, "  %-*s %8s%8s  %-*s %-*s%11s\n", name_width(l), "", "wall ms", "cpu ms",
-                PROGRAM_SPEED_WIDTH, speed, VERDICT_WIDTH + look_width(l), "verdict", "memory ");
+        fprintf(out, "  %-*s %8s%8s  %-*s %-*s%*s\n", name_width(l), "", "wall ms", "cpu ms",
+                PROGRAM_SPEED_WIDTH, speed, VERDICT_WIDTH + look_width(l), "verdict", BYTES_WIDTH,
+                "memory");
     else
-        fprintf(out, "  %-*s %8s  %-*s %-*s%11s\n", name_width(l), "", "ns/op", SPEED_WIDTH, speed,
-                VERDICT_WIDTH + look_width(l), "verdict", "footprint ");
+        fprintf(out, "  %-*s %8s  %-*s %-*s%*s\n", name_width(l), "", "ns/op", SPEED_WIDTH, speed,
+                VERDICT_WIDTH + look_width(l), "verdict", BYTES_WIDTH, "footprint");
 }
 
 /* Whether there is anything for the table of speeds; where a pass was left out it has NA. */
@@ -254,10 +258,7 @@ static void put_duration(FILE *out, double ns) {
 }
 
 static void put_latency_line(FILE *out, const struct line *l, int kind) {
-    if (strlen(l->name) > LATENCY_WIDTH)
-        fprintf(out, "    %s\n    %*s", l->name, LATENCY_WIDTH, "");
-    else
-        fprintf(out, "    %-*s", LATENCY_WIDTH, l->name);
+    hm_words_put_label(out, l->name, 4, LATENCY_WIDTH);
     for (int q = 0; q < HM_LATENCY_QUANTILES; q++)
         put_duration(out, l->latency_ns[kind][q]);
     fputc('\n', out);
@@ -358,7 +359,7 @@ static void put_words(FILE *out, const char *text, int margin) {
     int column = margin;
     while (*text) {
         int word = (int)strcspn(text, " ");
-        if (column > margin && column + 1 + word > PAGE_WIDTH) {
+        if (column > margin && column + 1 + word > HM_WORDS_PAGE) {
             fprintf(out, "\n%*s", margin, "");
             column = margin;
         }
@@ -385,10 +386,7 @@ static void put_figure(FILE *out, const struct hm_csv *csv) {
     char name[2 * TEXT];
     double low = number(csv, "ci_low"), high = number(csv, "ci_high");
     hm_words_arm(field(csv, "allocator"), field(csv, "collector"), name, sizeof name);
-    if (strlen(name) > NAME_WIDTH)
-        fprintf(out, "    %s\n%*s", name, NAME_WIDTH + 5, "");
-    else
-        fprintf(out, "    %-*s ", NAME_WIDTH, name);
+    hm_words_put_label(out, name, 4, FIGURE_WIDTH);
     char texts[3][32];
     const double values[] = {number(csv, "median"), low, high};
     for (int i = 0; i < 3; i++)
@@ -457,6 +455,8 @@ int hm_table_print(FILE *out, const char *folder, struct hm_error *error) {
         bad = hm_collecting_print(out, folder, error);
         if (!bad)
             bad = hm_counts_print(out, folder, error);
+        if (!bad)
+            bad = hm_families_print(out, folder, error);
         if (!bad)
             bad = put_figures(out, folder, error);
     }

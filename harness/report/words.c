@@ -1,6 +1,7 @@
 /* Names for people. */
 #include "harness/report/words.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +42,28 @@ void hm_words_put_label(FILE *out, const char *label, int margin, int width) {
     else
         fprintf(out, "%*s%s\n%*s", margin, "", hm_words_cut(label, HM_WORDS_PAGE - margin, cut),
                 margin + width, "");
+}
+
+const char *hm_words_ratio(double ratio, double low, double high, int width, char *out,
+                           size_t size) {
+    for (int digits = 4; digits > 1; digits--) {
+        int length = !isfinite(ratio) ? snprintf(out, size, "NA")
+                     : isfinite(low)  ? snprintf(out, size, "%.*g [%.*g, %.*g]", digits, ratio,
+                                                 digits, low, digits, high)
+                                      : snprintf(out, size, "%.*g [NA]", digits, ratio);
+        if (length <= width)
+            break;
+    }
+    return out;
+}
+
+const char *hm_words_verdict(const struct hm_metric *metric, const char *verdict) {
+    bool bytes = strcmp(metric->unit, "bytes") == 0;
+    if (!bytes && !hm_metric_is_counted(metric))
+        return verdict;
+    if (strcmp(verdict, "faster") == 0)
+        return bytes ? "smaller" : "fewer";
+    return strcmp(verdict, "slower") == 0 ? bytes ? "larger" : "more" : verdict;
 }
 
 bool hm_words_is_program(const struct hm_csv *csv) {
