@@ -263,7 +263,9 @@ static json_t *passes_json(const struct hm_plan *plan) {
                {"space", plan->space_pass},
                {"latency", plan->latency_pass},
                {"instructions", plan->instructions_pass},
-               {"counters", plan->counters_pass}};
+               {"counters", plan->counters_pass},
+               {"warmup", plan->warmup_pass},
+               {"idle", plan->idle_s > 0}};
     json_t *passes = json_array();
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i].wanted)

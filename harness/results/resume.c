@@ -43,6 +43,7 @@ static const struct fact {
     {"machine", "fingerprint", "the machine's fingerprint (processor, kernel, C library)"},
     {NULL, "seed", "--seed"},
     {NULL, "rate", "--rate"},
+    {NULL, "turn_ms", "the length of turns (--turns)"},
     {NULL, "threading", "--threading"},
     {NULL, "pin", "--pin"},
     {NULL, "mode", "the mode (--quick, --rigorous), and so the work of a process,"},
@@ -109,6 +110,14 @@ static void check_images(json_t *misfits, const json_t *was, const json_t *is) {
     }
 }
 
+/* A run that stops when it knows enough has judged by its margin already. */
+static void check_margin(json_t *misfits, const json_t *was, const json_t *is) {
+    const json_t *before = json_object_get(was, "margin");
+    const json_t *now = json_object_get(is, "margin");
+    if (json_object_get(was, "looks") && !same(before, now))
+        add(misfits, "--margin", before, now);
+}
+
 json_t *hm_resume_misfits(const json_t *was, const json_t *is) {
     json_t *misfits = json_array();
     for (size_t i = 0; misfits && i < sizeof facts / sizeof *facts; i++) {
@@ -122,7 +131,9 @@ json_t *hm_resume_misfits(const json_t *was, const json_t *is) {
     }
     for (size_t i = 0; misfits && i < sizeof lists / sizeof *lists; i++)
         check_list(misfits, &lists[i], was, is);
-    if (misfits)
+    if (misfits) {
+        check_margin(misfits, was, is);
         check_images(misfits, was, is);
+    }
     return misfits;
 }
