@@ -5,7 +5,7 @@ error_rates_run.py run JOB -o DIR --no-plots [OPTION..]
 error_rates_run.py doctor --format json
 
 Twelve rounds. Every copy is as fast as the baseline in every round, and `slower` is slower by 5 % for every 700
-turns of its handicap. What else holds is chosen by the number at the end of DIR: the second run of each of the first five pairs is slower
+turns of its handicap, and by 0.02 % more from each round to the next, around that. What else holds is chosen by the number at the end of DIR: the second run of each of the first five pairs is slower
 as a whole by 3 %; run 3 calls a copy faster, and runs 1 and 2 do not find the slower arm. Each call is a line
 in the file that $CALLS names; run $STOP_AT stays unfinished.
 """
@@ -48,6 +48,7 @@ with open(os.path.join(folder, "samples.csv"), "w", encoding="utf-8", newline=""
     for arm in [*arms, "base#2"]:
         for i in range(12):
             value = 20 * (1 + 0.001 * i) * drift * ratios.get(arm, 1)
+            value *= 1 + 0.0002 * (i - 5.5) if arm == "slower" else 1
             out.writerow([f"churn/{arm}/-/t1/core", arm, i, -1, metric, f"{value:.17g}", "ok"])
             entries.append({"name": f"churn/{arm}/-/t1/core/iterations:9/manual_time", "run_type": "iteration",
                             "family_index": 0, "per_family_instance_index": 0, "repetition_index": i,
