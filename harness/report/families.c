@@ -31,7 +31,7 @@ struct member {
     const struct hm_side_cell *cell;
     const struct hm_metric *metric;
     char group[TEXT]; /* workload and threads */
-    double ratio, low, high;
+    double ratio, low, high, confidence;
     char verdict[32];
 };
 
@@ -83,7 +83,9 @@ static int take_row(struct members *m, const struct hm_csv *csv) {
     struct member *one = hm_report_append(&m->at, &m->count, sizeof *one);
     if (!one)
         return ENOMEM;
+    double confidence = number(csv, "confidence"); /* of a run with looks, more than usual */
     *one = (struct member){.cell = cell,
+                           .confidence = isfinite(confidence) ? confidence : HM_CONFIDENCE,
                            .metric = metric,
                            .ratio = number(csv, "ratio"),
                            .low = number(csv, "ratio_low"),
@@ -176,7 +178,7 @@ static int mean_of(struct members *m, size_t first, size_t cells, struct hm_pair
     if (used && hm_metric_is_counted(m->at[first].metric))
         range_of(logs, used, rounds, store + used * rounds, out);
     else if (used)
-        hm_family_of(logs, used, rounds, store + used * rounds, out);
+        hm_family_at(logs, used, rounds, m->at[first].confidence, store + used * rounds, out);
     free(logs);
     free(store);
     return used ? 0 : ENOMEM;
@@ -232,26 +234,30 @@ static int put_family(FILE *out, struct members *m, size_t first) {
     return bad;
 }
 
-static void put_head(FILE *out, const struct members *m, const struct hm_metric *metric) {
+static void put_head(FILE *out, const struct members *m, const struct member *first) {
+    const struct hm_metric *metric = first->metric;
     bool speed = strcmp(metric->name, "ops_per_second") == 0;
     size_t tested = m->tested[metric - m->metrics];
     fprintf(out, "\n%s, better is %s; ", speed ? "speed" : metric->name,
             hm_better_name(metric->better));
     if (hm_metric_is_counted(metric))
-        fputs("counted, and so without a test\n", out);
+        fputs("counted, and so without a test", out);
     else if (tested)
-        fprintf(out, "Holm over %zu comparison%s\n", tested, tested == 1 ? "" : "s");
+        fprintf(out, "Holm over %zu comparison%s", tested, tested == 1 ? "" : "s");
     else
-        fputs("too few rounds for a test\n", out);
+        fputs("too few rounds for a test", out);
+    if (tested && first->confidence > HM_CONFIDENCE)
+        fprintf(out, "; intervals at %.4g %%", first->confidence * 100);
+    fputc('\n', out);
 }
 
 static void put_intro(FILE *out, const struct members *m) {
     double margin = json_number_value(json_object_get(m->side.run, "margin"));
     fprintf(out,
             "\nAgainst the baseline, over all cells of an arm: geometric mean of the ratios\n"
-            "[95 %% interval], and the worst cell with its verdict. Margin %.3g %%; differences\n"
+            "[%s], and the worst cell with its verdict. Margin %.3g %%; differences\n"
             "have to exceed those of the A/A arm, too. All ratios are in stats.csv.\n",
-            margin * 100);
+            json_object_get(m->side.run, "looks") ? "interval" : "95 % interval", margin * 100);
 }
 
 /* Single cells of a metric that has a table of its own are in that. */
@@ -275,7 +281,7 @@ static int put_families(FILE *out, struct members *m) {
         if (!begun)
             put_intro(out, m);
         if (metric != shown)
-            put_head(out, m, metric);
+            put_head(out, m, &m->at[i]);
         begun = true;
         shown = metric;
         bad = put_family(out, m, i);

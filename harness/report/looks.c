@@ -42,7 +42,8 @@ static void put_end(FILE *out, const json_t *run, const struct counts *c) {
     int rounds = (int)json_integer_value(json_object_get(run, "rounds"));
     fprintf(out, "Decided: %d of %d comparisons of time", c->decided, c->compared);
     if (c->decided < c->compared)
-        fprintf(out, "; %d undecided after %d rounds", c->compared - c->decided, rounds);
+        fprintf(out, "; %d undecided after %d round%s", c->compared - c->decided, rounds,
+                rounds == 1 ? "" : "s");
     fputs(".\n", out);
     if (json_is_true(json_object_get(run, "out_of_budget")))
         fprintf(out, "The budget of %g %s is spent.\n", budget_s >= 60 ? budget_s / 60 : budget_s,

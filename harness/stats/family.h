@@ -15,4 +15,8 @@
 bool hm_family_of(const double *const *logs, size_t cells, size_t rounds, double *scratch,
                   struct hm_paired *out);
 
+/** The same at another confidence than HM_CONFIDENCE. */
+bool hm_family_at(const double *const *logs, size_t cells, size_t rounds, double confidence,
+                  double *scratch, struct hm_paired *out);
+
 #endif

@@ -58,7 +58,7 @@ INI
 auto=(exec -a "system,./slow.so" --suite suite.ini --rounds auto --quick --no-output --no-plots)
 heapmark "${auto[@]}" -o o
 expect_exit 0
-expect_out "slow.so .*slower @8" "slow.so .*inconclusive|needs ~" "98.75 % CI" \
+expect_out "slow.so .*slower @8" "slow.so .*inconclusive|needs ~" "98.75 % CI" "^speed, .*; intervals at 98.75 %$" \
     "^Decided: 1 of 2 comparisons of time; 1 undecided after 27 rounds\.$"
 expect_err "round 27 of at most 27 done" "^exec:told/slow.so.*: slower, decided after 8 rounds"
 grep -E "comparisons|looks at|judged at" "$out" | awk 'length > 80' | grep -q . && fail "the foot is wider than the page"
