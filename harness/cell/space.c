@@ -196,6 +196,8 @@ static void tell_ratios(void) {
     const struct hm_space_now *full = &space.fullest.blocks;
     if (full->known && full->usable)
         tell_value("internal_fragmentation", over(full->usable, full->requested));
+    if (full->known && !space.is_heap)
+        tell_value("footprint_over_requested_peak", over(space.fullest.footprint, full->requested));
     tell_value("footprint_over_live_peak", over(space.fullest.footprint, space.fullest.live));
     tell_value("footprint_over_live_end", over(space.last.footprint, space.last.live));
     tell_value("blowup_after_peak", over(space.later_footprint, space.fullest.footprint));
@@ -221,6 +223,8 @@ void hm_space_pass(struct hm_engine *engine, const struct hm_cell_config *config
         tell_value("live_bytes", (double)end.peak);
     else if (space.fullest.live != UINT64_MAX)
         tell_value("live_bytes", (double)space.fullest.live);
+    if (!space.is_heap && end.known)
+        tell_value("requested_bytes", (double)end.peak);
     tell_ratios();
     hm_garbage_tell(engine);
     hm_space_map_tell();
