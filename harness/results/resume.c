@@ -85,6 +85,19 @@ static void check_list(json_t *misfits, const struct list *list, const json_t *w
         check_entry(misfits, list, json_array_get(before, i), one);
 }
 
+/* A run that was resumed by force has several ids of a path. */
+static bool was_mapped(const json_t *images, const struct hm_image *image, const char *path) {
+    size_t i;
+    json_t *one;
+    json_array_foreach(images, i, one) {
+        const char *other = json_string_value(json_object_get(one, "path"));
+        const char *id = json_string_value(json_object_get(one, "id"));
+        if (other && id && strcmp(other, path) == 0 && strcmp(id, image->id) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Libraries that were mapped, of parts that load them by themselves too. The program has been looked at. */
 static void check_images(json_t *misfits, const json_t *was, const json_t *is) {
     size_t i;
@@ -102,7 +115,7 @@ static void check_images(json_t *misfits, const json_t *was, const json_t *is) {
             continue;
         char line[LINE];
         bool gone = hm_image_of(path, &now) != 0;
-        if (!gone && strcmp(now.id, id) == 0)
+        if (!gone && was_mapped(json_object_get(was, "images"), &now, path))
             continue;
         snprintf(line, sizeof line, "%.200s %s", path,
                  gone ? "is not there any more" : "is another build by now");

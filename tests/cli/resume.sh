@@ -28,7 +28,7 @@ print(value)' "$@"
 
 cp "$hm" mine
 cp "$hm" kept
-matrix=(-a floor,system -w churn:live=100 -t 1 --quick --metrics time --no-plots)
+matrix=(-a "floor,system" -w churn:live=100 -t 1 --quick --metrics time --no-plots)
 run ./mine run "${matrix[@]}" --rounds 1 -o o
 expect_exit 0
 cp -r o first
@@ -92,6 +92,10 @@ expect_exit 0
 other_build kept.so libmine.so
 cp kept mine
 refused --rounds 1 "code of libmine.so was"
+run ./mine run "${matrix[@]}" --rounds 2 --resume o --force
+expect_exit 0
+run ./mine run "${matrix[@]}" --rounds 2 --resume o
+expect_exit 0
 
 run ./mine run "${matrix[@]}" --force
 expect_refusal "force goes with --resume"
