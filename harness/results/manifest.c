@@ -259,12 +259,9 @@ static json_t *passes_json(const struct hm_plan *plan) {
     const struct {
         const char *name;
         bool wanted;
-    } all[] = {{"time", plan->time_pass},
-               {"space", plan->space_pass},
-               {"latency", plan->latency_pass},
-               {"instructions", plan->instructions_pass},
-               {"counters", plan->counters_pass},
-               {"warmup", plan->warmup_pass},
+    } all[] = {{"time", plan->time_pass},         {"space", plan->space_pass},
+               {"latency", plan->latency_pass},   {"instructions", plan->instructions_pass},
+               {"counters", plan->counters_pass}, {"warmup", plan->warmup_pass},
                {"idle", plan->idle_s > 0}};
     json_t *passes = json_array();
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)

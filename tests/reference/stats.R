@@ -1,6 +1,6 @@
 # The statistics' values as R computes them, as a C header:
 #
-#   Rscript tests/reference/stats.R >tests/unit/stats_r.h
+#   Rscript tests/reference/stats.R | clang-format --assume-filename=tests/unit/stats_r.h >tests/unit/stats_r.h
 #
 # Nothing in here is drawn by chance. Only R's own packages are needed (Debian: r-base-core).
 number <- function(x) paste(sprintf("%.17g", x), collapse = ", ")

@@ -1,6 +1,6 @@
 """The statistics' values as SciPy computes them, as a C header:
 
-    /usr/bin/python3 tests/reference/stats.py >tests/unit/stats_scipy.h
+    /usr/bin/python3 tests/reference/stats.py | clang-format --assume-filename=tests/unit/stats_scipy.h >tests/unit/stats_scipy.h
 
 Debian: python3-scipy. The bootstrap is the only thing that is drawn: with the seed that stands in the header,
 and as often as makes its own error a tenth of that of the drawing that is tested.
