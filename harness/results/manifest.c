@@ -370,16 +370,6 @@ static int same_programs(const json_t *json, const struct hm_plan *plan, struct 
     return 0;
 }
 
-/* Runs of before there were any say nothing of turns. */
-static int same_turns(const json_t *json, const struct hm_plan *plan, struct hm_error *error) {
-    double ms = json_number_value(json_object_get(json, "turn_ms"));
-    if (ms == plan->turn_ms)
-        return 0;
-    if (!(ms > 0))
-        return hm_fail(error, EINVAL, "the run takes no turns: go on with --turns off");
-    return hm_fail(error, EINVAL, "the run takes turns of %g ms: go on with --turns %g", ms, ms);
-}
-
 static void recall_group(const json_t *json, struct hm_group *group) {
     json_int_t slices = json_integer_value(json_object_get(json, "slices"));
     group->slices = slices > 0 && slices <= UINT_MAX ? (unsigned)slices : 0;
@@ -411,8 +401,6 @@ int hm_manifest_resume(const json_t *json, struct hm_plan *plan, struct hm_manif
         bad = recall_looks(json, plan, error);
     if (!bad)
         bad = same_programs(json, plan, error);
-    if (!bad)
-        bad = same_turns(json, plan, error);
     if (bad)
         return bad;
     const json_t *groups = json_object_get(json, "groups");

@@ -160,7 +160,7 @@ PY
 cp whole/samples.csv kept.csv
 for other in off 3; do
     run ./copy "${matrix[@]}" --turns $other --resume whole
-    expect_refusal "turns of 2 ms" "--turns 2"
+    expect_refusal "length of turns .--turns. was 2"
 done
 run ./copy "${matrix[@]}" --turns 2 --resume whole
 expect_exit 0
@@ -169,7 +169,7 @@ rows whole/samples.csv >found
 [[ $(wc -l <found) -eq 10 && -z $(uniq -d found) ]] || fail "a round is not complete: $(cat found)"
 run "$hm" "${matrix[@]}" --turns off -o row
 run "$hm" "${matrix[@]}" --turns 2 --resume row
-expect_refusal "takes no turns" "--turns off"
+expect_refusal "length of turns .--turns. was 0"
 heapmark compare row whole
 expect_exit 2
 expect_err "length of turns .--turns. is 0.* in BASE and 2.0 in NEW"
