@@ -40,7 +40,7 @@ static const char usage[] =
     "                   due at fixed times, N a second of each thread, and counted\n"
     "                   from then (default: one by one)\n"
     "  --turns MS|off   the arms of a cell live at once and work in turns of MS\n"
-    "                   milliseconds (default: off)\n"
+    "                   milliseconds (default: 2)\n"
     "  --margin P       differences below P percent are not told (default 2%)\n"
     "  --baseline NAME  the allocator that the others are compared with\n"
     "  --seed N         of the operations and of the order (default 1)\n"

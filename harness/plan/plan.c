@@ -35,7 +35,7 @@ static const unsigned space_rounds = 6;
 static const unsigned counted_rounds = 2;
 
 /* That the baseline works in each turn. */
-static const double default_turn_ms = 0;
+static const double default_turn_ms = 2;
 
 static unsigned least(unsigned a, unsigned b) {
     return a < b ? a : b;
