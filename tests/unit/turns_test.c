@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -122,6 +123,29 @@ static void test_the_order_is_that_of_the_seed(void **state) {
     assert_memory_not_equal(one, other, sizeof one);
 }
 
+/* A group of two cells on this machine, whose processes hold so much each. */
+static struct hm_group plan_of(double turn_ms, double peak_bytes) {
+    struct hm_cell cells[2] = {{.ns_per_unit = 1000, .peak_bytes = peak_bytes},
+                               {.ns_per_unit = 3000, .peak_bytes = peak_bytes}};
+    struct hm_group group = {.first = 0, .count = 2, .units = 30000};
+    struct hm_plan plan = {.cells = cells, .cell_count = 2, .turn_ms = turn_ms};
+    hm_turns_plan(&plan, &group);
+    return group;
+}
+
+static void test_what_does_not_fit_into_memory_together_takes_no_turns(void **state) {
+    (void)state;
+    struct hm_group fits = plan_of(5, 1 << 20);
+    assert_int_equal(fits.slices, 6);
+    assert_string_equal(fits.no_turns, "");
+    struct hm_group large = plan_of(5, 1e15);
+    assert_int_equal(large.slices, 0);
+    assert_non_null(strstr(large.no_turns, "available"));
+    struct hm_group off = plan_of(0, 1e15);
+    assert_int_equal(off.slices, 0);
+    assert_string_equal(off.no_turns, "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slices_are_as_long_as_asked_for),
@@ -129,6 +153,7 @@ int main(void) {
         cmocka_unit_test(test_slices_are_all_of_the_work_in_equal_shares),
         cmocka_unit_test(test_slices_are_led_in_by_a_fifth_of_the_work),
         cmocka_unit_test(test_draws_differ_and_pairs_of_them_come_to_the_same),
+        cmocka_unit_test(test_what_does_not_fit_into_memory_together_takes_no_turns),
         cmocka_unit_test(test_every_turn_has_a_fresh_order),
         cmocka_unit_test(test_the_order_is_that_of_the_seed),
     };
