@@ -260,14 +260,20 @@ static void put_intro(FILE *out, const struct members *m) {
             json_object_get(m->side.run, "looks") ? "interval" : "95 % interval", margin * 100);
 }
 
-/* Single cells of a metric that has a table of its own are in that. */
-static bool is_news(const struct members *m, const struct hm_metric *metric) {
-    if (strcmp(metric->name, "ops_per_second") != 0 && !hm_metric_is_counted(metric))
-        return true;
+static bool is_alone(const struct members *m, size_t first) {
     for (size_t i = 0; i < m->count; i++)
-        if (m->at[i].metric == metric && !is_first(m, i))
-            return true;
-    return false;
+        if (i != first && is_of(&m->at[i], &m->at[first]))
+            return false;
+    return true;
+}
+
+/* A cell that is alone is in a table of its own with its speed, or its instructions; without an interval there
+ * is nothing to add. */
+static bool is_news(const struct members *m, size_t first) {
+    const struct member *one = &m->at[first];
+    return !is_alone(m, first) ||
+           (isfinite(one->low) && strcmp(one->metric->name, "ops_per_second") != 0 &&
+            !hm_metric_is_counted(one->metric));
 }
 
 static int put_families(FILE *out, struct members *m) {
@@ -276,7 +282,7 @@ static int put_families(FILE *out, struct members *m) {
     int bad = 0;
     for (size_t i = 0; !bad && i < m->count; i++) {
         const struct hm_metric *metric = m->at[i].metric;
-        if (!is_first(m, i) || !is_news(m, metric))
+        if (!is_first(m, i) || !is_news(m, i))
             continue;
         if (!begun)
             put_intro(out, m);

@@ -6,6 +6,7 @@
 #include "harness/report/counts.h"
 #include "harness/report/families.h"
 #include "harness/report/looks.h"
+#include "harness/report/stalls.h"
 #include "harness/report/words.h"
 #include "harness/results/csv.h"
 #include "harness/results/latency_names.h"
@@ -182,8 +183,7 @@ static void put_line(FILE *out, const struct line *l) {
     if (strlen(ratio) > (size_t)room)
         hm_words_ratio(l->ratio, l->low, l->high, room, ratio, sizeof ratio);
     const int width = name_width(l);
-    hm_words_put_label(out, l->name, 2, width);
-    fputc(' ', out);
+    hm_words_put_label(out, l->name, 2, width + 1);
     put_time(out, l->program ? l->time_ns * 1e-6 : l->time_ns);
     if (l->program)
         put_time(out, l->cpu_ns * 1e-6);
@@ -246,21 +246,10 @@ static void put_lines(FILE *out, const struct lines *all) {
 
 /* ---- Latencies ---- */
 
-static void put_duration(FILE *out, double ns) {
-    static const char *const units[] = {"ns", "us", "ms", "s"};
-    size_t unit = 0;
-    for (; ns >= 999.5 && unit < 3; unit++)
-        ns /= 1000;
-    if (isfinite(ns))
-        fprintf(out, "%*.3g %s", (int)(8 - strlen(units[unit])), ns, units[unit]);
-    else
-        fprintf(out, "%9s", "NA");
-}
-
 static void put_latency_line(FILE *out, const struct line *l, int kind) {
     hm_words_put_label(out, l->name, 4, LATENCY_WIDTH);
     for (int q = 0; q < HM_LATENCY_QUANTILES; q++)
-        put_duration(out, l->latency_ns[kind][q]);
+        hm_words_put_duration(out, l->latency_ns[kind][q]);
     fputc('\n', out);
 }
 
@@ -452,7 +441,9 @@ int hm_table_print(FILE *out, const char *folder, struct hm_error *error) {
             hm_looks_print(out, folder);
         }
         put_latencies(out, &all);
-        bad = hm_collecting_print(out, folder, error);
+        bad = hm_stalls_print(out, folder, error);
+        if (!bad)
+            bad = hm_collecting_print(out, folder, error);
         if (!bad)
             bad = hm_counts_print(out, folder, error);
         if (!bad)

@@ -37,7 +37,7 @@ const char *hm_words_cut(const char *label, int width, char *out) {
 
 void hm_words_put_label(FILE *out, const char *label, int margin, int width) {
     char cut[HM_WORDS_PAGE + 1];
-    if ((int)strlen(label) <= width)
+    if ((int)strlen(label) < width)
         fprintf(out, "%*s%-*s", margin, "", width, label);
     else
         fprintf(out, "%*s%s\n%*s", margin, "", hm_words_cut(label, HM_WORDS_PAGE - margin, cut),
@@ -64,6 +64,17 @@ const char *hm_words_verdict(const struct hm_metric *metric, const char *verdict
     if (strcmp(verdict, "faster") == 0)
         return bytes ? "smaller" : "fewer";
     return strcmp(verdict, "slower") == 0 ? bytes ? "larger" : "more" : verdict;
+}
+
+void hm_words_put_duration(FILE *out, double ns) {
+    static const char *const units[] = {"ns", "us", "ms", "s"};
+    size_t unit = 0;
+    for (; ns >= 999.5 && unit < 3; unit++)
+        ns /= 1000;
+    if (isfinite(ns))
+        fprintf(out, "%*.3g %s", (int)(8 - strlen(units[unit])), ns, units[unit]);
+    else
+        fprintf(out, "%9s", "NA");
 }
 
 bool hm_words_is_program(const struct hm_csv *csv) {

@@ -21,7 +21,8 @@ enum {
 /** A label that fits a column: cut in the middle, where it is longer, since both ends tell labels apart.
  *  @param width columns, at least 4  @param out room for as many bytes and one more  @return out */
 const char *hm_words_cut(const char *label, int width, char *out);
-/** A label at the head of a row: in its column, or on a line of its own where it does not fit.
+/** A label at the head of a row: in its column, or on a line of its own where it does not fit
+ *  with a blank behind it.
  *  @param margin spaces in front of it  @param width of the column behind the margin */
 void hm_words_put_label(FILE *out, const char *label, int margin, int width);
 
@@ -29,6 +30,8 @@ void hm_words_put_label(FILE *out, const char *label, int margin, int width);
  *  @return out */
 const char *hm_words_ratio(double ratio, double low, double high, int width, char *out,
                            size_t size);
+/** A time with its unit, nine columns wide; NA. */
+void hm_words_put_duration(FILE *out, double ns);
 /** A verdict in words that fit the metric: bytes are smaller or larger, counts fewer or more.
  *  @param verdict as in stats.csv  @return static storage, or `verdict` itself */
 const char *hm_words_verdict(const struct hm_metric *metric, const char *verdict);

@@ -3,6 +3,7 @@
  *
  * labels: plain */
 #include "harness/report/families.h"
+#include "harness/report/stalls.h"
 #include "harness/report/table.h"
 #include "harness/report/words.h"
 
@@ -146,6 +147,30 @@ static void test_family_of_few_rounds_has_no_interval(void **state) {
     free(text);
 }
 
+static void test_longest_call_says_when_it_was_and_whether_it_was_a_pause(void **state) {
+    (void)state;
+    FILE *out = create("series.csv");
+    fputs("cell,round,thread,t_ns,metric,value,unit\n"
+          "churn/pool/-/t1/core,0,0,1000,stall_store_ns,1000000,ns\n"
+          "churn/pool/-/t1/core,0,0,1000,stall_paused_ns,1000000,ns\n"
+          "churn/pool/-/t1/core,1,1,5000000,stall_new_ns,2000000,ns\n"
+          "churn/pool/-/t1/core,1,0,5000000,stall_paused_ns,0,ns\n"
+          "churn/pool/-/t1/core,1,1,5000000,stall_paused_ns,1500000,ns\n"
+          "churn/pool/-/t1/core,1,1,6000000,stall_paused_ns,0,ns\n"
+          "churn/system/-/t1/core,2,-1,7000000,stall_release_ns,3000,ns\n"
+          "churn/system/-/t1/core,2,-1,7000000,stall_paused_ns,1000,ns\n",
+          out);
+    fclose(out);
+    char *text = printed(hm_stalls_print, ROUNDS);
+    assert_has(text, "\nchurn, 1 thread\n");
+    assert_has(text,
+               "\n    pool                       2 ms at     5 ms round 2   new, t1, a pause\n");
+    assert_has(text, "\n    system                     3 us at     7 ms round 3   release\n");
+    assert_null(strstr(text, "store"));
+    assert_fits(text);
+    free(text);
+}
+
 static void test_table_fits_the_page_whatever_the_labels(void **state) {
     (void)state;
     char *text = printed(hm_table_print, ROUNDS);
@@ -180,10 +205,10 @@ static int make_folder(void **state) {
 }
 
 static int remove_folder(void **state) {
-    static const char *const names[] = {"run.json", "samples.csv", "stats.csv"};
+    static const char *const names[] = {"run.json", "samples.csv", "stats.csv", "series.csv"};
     char path[64];
     (void)state;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         unlink(path);
     }
@@ -194,6 +219,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_family_has_its_mean_and_its_worst_cell),
         cmocka_unit_test(test_family_of_few_rounds_has_no_interval),
+        cmocka_unit_test(test_longest_call_says_when_it_was_and_whether_it_was_a_pause),
         cmocka_unit_test(test_table_fits_the_page_whatever_the_labels),
         cmocka_unit_test(test_label_is_cut_in_its_middle),
         cmocka_unit_test(test_ratio_has_as_many_digits_as_there_is_room_for),
