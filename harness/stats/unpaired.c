@@ -1,8 +1,8 @@
-/* Verdicts over two runs: Welch's test, and the rule that joins it to the interval. */
+/* Verdicts over two runs: a trimmed t-test, and the rule that joins it to the interval. */
 #include "harness/stats/unpaired.h"
 
 #include "harness/stats/order.h"
-#include "harness/stats/special.h"
+#include "harness/stats/trimmed.h"
 
 #include <math.h>
 
@@ -12,55 +12,27 @@ enum {
     MAX_ROUNDS_NEEDED = 10000, /* a longer wait is not an answer */
 };
 
-struct moments {
-    double n, mean, variance;
+/* The two runs of one cell. */
+struct means {
+    struct hm_trimmed base, arm;
 };
 
-static struct moments moments_of(const double *logs, size_t rounds) {
-    struct moments m = {0};
-    double squares = 0;
-    for (size_t i = 0; i < rounds; i++) /* Welford: no second pass, no cancellation */
-        if (isfinite(logs[i])) {
-            double step = logs[i] - m.mean;
-            m.n++;
-            m.mean += step / m.n;
-            squares += step * (logs[i] - m.mean);
-        }
-    m.variance = squares / (m.n - 1);
-    return m;
-}
-
-/* Doubled one-sided p that two means are further apart than `beyond`, had each run `times` as many
- * rounds. Without any variance, as with counts that never vary, there is nothing to doubt. */
-static double welch(struct moments base, struct moments arm, double beyond, double times) {
-    double distance = fabs(arm.mean - base.mean) - beyond;
-    double a = base.variance / (base.n * times);
-    double b = arm.variance / (arm.n * times);
-    if (!(base.n >= 2 && arm.n >= 2))
-        return NAN;
-    if (a + b == 0)
-        return distance > 0 ? 0 : 1;
-    double freedom =
-        (a + b) * (a + b) / (a * a / (base.n * times - 1) + b * b / (arm.n * times - 1));
-    return fmin(1, 2 * hm_student_upper(distance / sqrt(a + b), freedom));
-}
-
-double hm_welch_p(const double *base, size_t base_rounds, const double *arm, size_t arm_rounds,
-                  double beyond) {
-    return welch(moments_of(base, base_rounds), moments_of(arm, arm_rounds), beyond, 1);
+/* Both are trimmed, or neither. */
+static struct means means_of(const struct hm_unpaired *one, double *scratch) {
+    size_t few = one->base_count < one->arm_count ? one->base_count : one->arm_count;
+    double share = hm_trim_share(few);
+    return (struct means){
+        .base = hm_trimmed_of(one->base, one->base_rounds, share, scratch),
+        .arm = hm_trimmed_of(one->arm, one->arm_rounds, share, scratch),
+    };
 }
 
 static double threshold_of(const struct hm_unpaired *one) {
     return fmax(one->margin, one->noise); /* unknown noise is none */
 }
 
-static double mean_difference(const struct hm_unpaired *one) {
-    return moments_of(one->arm, one->arm_rounds).mean -
-           moments_of(one->base, one->base_rounds).mean;
-}
-
-static enum hm_verdict verdict_of(const struct hm_unpaired *one) {
-    double mean = mean_difference(one);
+static enum hm_verdict verdict_of(const struct hm_unpaired *one, const struct means *means) {
+    double mean = means->arm.mean - means->base.mean;
     bool above = one->low > 1 + threshold_of(one) && mean > 0;
     bool below = one->high < 1 / (1 + threshold_of(one)) && mean < 0;
     if ((above || below) && one->test.adjusted <= LEVEL)
@@ -83,17 +55,18 @@ static double rounds_for_interval(const struct hm_unpaired *one, double gap) {
 }
 
 /* Found by halving, as p falls with the rounds. */
-static double rounds_for_test(const struct hm_unpaired *one, double beyond, size_t tested) {
-    struct moments base = moments_of(one->base, one->base_rounds);
-    struct moments arm = moments_of(one->arm, one->arm_rounds);
+static double rounds_for_test(const struct hm_unpaired *one, const struct means *m, double beyond,
+                              size_t tested) {
     double now = fewer_rounds(one);
     double few = now;
     double enough = MAX_ROUNDS_NEEDED;
-    if (!(welch(base, arm, beyond, enough / now) * (double)tested <= LEVEL))
+    if (!(hm_trimmed_difference_p(&m->base, &m->arm, beyond, enough / now) * (double)tested <=
+          LEVEL))
         return INFINITY;
     while (enough - few > 1) {
         double middle = floor((few + enough) / 2);
-        if (welch(base, arm, beyond, middle / now) * (double)tested > LEVEL)
+        if (hm_trimmed_difference_p(&m->base, &m->arm, beyond, middle / now) * (double)tested >
+            LEVEL)
             few = middle;
         else
             enough = middle;
@@ -102,16 +75,17 @@ static double rounds_for_test(const struct hm_unpaired *one, double beyond, size
 }
 
 /* A median between the margin and the noise is neither: no number of rounds settles it. */
-static size_t rounds_needed(const struct hm_unpaired *one, size_t tested) {
+static size_t rounds_needed(const struct hm_unpaired *one, const struct means *means,
+                            size_t tested) {
     double within = log1p(one->margin);
     double beyond = log1p(threshold_of(one));
     double median = log(one->ratio);
     double rounds = INFINITY;
     if (fabs(median) <= within)
         rounds = rounds_for_interval(one, within - fabs(median));
-    else if (fabs(median) > beyond && median * mean_difference(one) > 0)
+    else if (fabs(median) > beyond && median * (means->arm.mean - means->base.mean) > 0)
         rounds = fmax(rounds_for_interval(one, fabs(median) - beyond),
-                      rounds_for_test(one, beyond, tested));
+                      rounds_for_test(one, means, beyond, tested));
     rounds = fmax(rounds, fewer_rounds(one) + 1);
     return rounds <= MAX_ROUNDS_NEEDED ? (size_t)rounds : 0;
 }
@@ -163,8 +137,8 @@ static bool examine(struct hm_unpaired *one, const struct hm_bootstrap *how, dou
         judge_counted(one);
         return false;
     }
-    one->test.p = hm_welch_p(one->base, one->base_rounds, one->arm, one->arm_rounds,
-                             log1p(threshold_of(one)));
+    struct means means = means_of(one, scratch);
+    one->test.p = hm_trimmed_difference_p(&means.base, &means.arm, log1p(threshold_of(one)), 1);
     return true;
 }
 
@@ -178,8 +152,9 @@ void hm_unpaired_judge(struct hm_unpaired *all, size_t count, const struct hm_bo
     for (size_t i = 0; i < count; i++) {
         if (isnan(all[i].test.p))
             continue;
-        all[i].verdict = verdict_of(&all[i]);
+        struct means means = means_of(&all[i], scratch);
+        all[i].verdict = verdict_of(&all[i], &means);
         if (all[i].verdict == HM_INCONCLUSIVE)
-            all[i].rounds_needed = rounds_needed(&all[i], tested);
+            all[i].rounds_needed = rounds_needed(&all[i], &means, tested);
     }
 }

@@ -2,7 +2,7 @@
  *
  * Margin, noise, threshold and verdict are those of verdict.h, and so is the rule, with the tools for
  * unpaired values: the interval is that of the difference of the medians (bootstrap.h), and p that of
- * Welch's t-test on the logarithms, of the hypothesis that the means differ by no more than the
+ * Yuen's t-test of trimmed means (trimmed.h; below 10 rounds of either run, Welch's) on the logarithms, of the hypothesis that the means differ by no more than the
  * threshold: one-sided against its nearer end, and doubled. Both have to say the same, for the
  * reasons given there; Holm's correction is over all that are judged together. What is counted has no
  * test here either: its interval reaches from the least ratio of any two rounds to the greatest. */
@@ -40,10 +40,5 @@ void hm_unpaired_summarise(struct hm_unpaired *one, const struct hm_bootstrap *h
  *  @param order room for `count` pointers @param scratch as above, for the longest of them */
 void hm_unpaired_judge(struct hm_unpaired *all, size_t count, const struct hm_bootstrap *how,
                        struct hm_test **order, double *scratch);
-
-/** The p of Welch's test that the means differ by more than `beyond` (in logarithms; 0: at all),
- *  doubled one-sided. NAN where one has fewer than 2 finite values. */
-double hm_welch_p(const double *base, size_t base_rounds, const double *arm, size_t arm_rounds,
-                  double beyond);
 
 #endif

@@ -1,7 +1,8 @@
-/* Verdicts: the paired t-test, Holm's correction, and the rule that joins them to the interval. */
+/* Verdicts: the trimmed t-test, Holm's correction, and the rule that joins them to the interval. */
 #include "harness/stats/verdict.h"
 
-#include "harness/stats/special.h"
+#include "harness/stats/order.h"
+#include "harness/stats/trimmed.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,36 +11,8 @@ enum {
     MAX_ROUNDS_NEEDED = 10000, /* a longer wait is not an answer */
 };
 
-/* Mean and standard deviation of the log ratios that are not missing. */
-struct moments {
-    size_t n;
-    double mean;
-    double deviation;
-};
-
-static struct moments moments_of(const double *logs, size_t rounds) {
-    struct moments m = {0};
-    for (size_t i = 0; i < rounds; i++)
-        if (isfinite(logs[i])) {
-            m.mean += logs[i];
-            m.n++;
-        }
-    m.mean /= (double)m.n;
-    double squares = 0;
-    for (size_t i = 0; i < rounds; i++)
-        if (isfinite(logs[i]))
-            squares += (logs[i] - m.mean) * (logs[i] - m.mean);
-    m.deviation = sqrt(squares / (double)(m.n - 1));
-    return m;
-}
-
-/* Doubled one-sided p of a mean that is so far `beyond` the margin. Without deviation, as with
- * counts that never vary, there is nothing to doubt. */
-static double shifted_p(double beyond, double deviation, size_t n) {
-    if (deviation == 0)
-        return beyond > 0 ? 0 : 1;
-    double t = beyond * sqrt((double)n) / deviation;
-    return fmin(1, 2 * hm_student_upper(t, (double)(n - 1)));
+static struct hm_trimmed mean_of(const double *logs, size_t rounds, double *scratch) {
+    return hm_trimmed_of(logs, rounds, hm_trim_share(hm_finite(logs, rounds, scratch)), scratch);
 }
 
 static int by_p(const void *a, const void *b) {
@@ -68,8 +41,8 @@ static double threshold_of(const struct hm_comparison *c) {
     return fmax(c->margin, c->noise);
 }
 
-static enum hm_verdict verdict_of(const struct hm_comparison *c, double level) {
-    double mean = moments_of(c->logs, c->rounds).mean;
+static enum hm_verdict verdict_of(const struct hm_comparison *c, double level, double *scratch) {
+    double mean = mean_of(c->logs, c->rounds, scratch).mean;
     bool above = c->paired.low > 1 + threshold_of(c) && mean > 0;
     bool below = c->paired.high < 1 / (1 + threshold_of(c)) && mean < 0;
     if ((above || below) && c->test.adjusted <= level)
@@ -89,14 +62,16 @@ static double rounds_for_interval(const struct hm_paired *paired, double gap) {
 
 /* Rounds after which the t-test passes even as the first of `tested` comparisons. Its p falls with
  * their number, so that halving finds them. */
-static double rounds_for_test(const struct moments *m, double beyond, size_t tested, double level) {
+static double rounds_for_test(const struct hm_trimmed *m, double beyond, size_t tested,
+                              double level) {
     size_t few = m->n;
     size_t enough = MAX_ROUNDS_NEEDED;
-    if (few >= enough || shifted_p(beyond, m->deviation, enough) * (double)tested > level)
+    double now = (double)m->n;
+    if (few >= enough || hm_trimmed_p(m, beyond, (double)enough / now) * (double)tested > level)
         return INFINITY;
     while (enough - few > 1) {
         size_t middle = few + (enough - few) / 2;
-        if (shifted_p(beyond, m->deviation, middle) * (double)tested > level)
+        if (hm_trimmed_p(m, beyond, (double)middle / now) * (double)tested > level)
             few = middle;
         else
             enough = middle;
@@ -105,17 +80,18 @@ static double rounds_for_test(const struct moments *m, double beyond, size_t tes
 }
 
 /* A median between the margin and the noise is neither: no number of rounds settles it. */
-static size_t rounds_needed(const struct hm_comparison *c, size_t tested, double level) {
-    struct moments m = moments_of(c->logs, c->rounds);
+static size_t rounds_needed(const struct hm_comparison *c, size_t tested, double level,
+                            double *scratch) {
+    struct hm_trimmed m = mean_of(c->logs, c->rounds, scratch);
     double within = log1p(c->margin);
     double beyond = log1p(threshold_of(c));
     double median = log(c->paired.ratio);
     double rounds = INFINITY;
     if (fabs(median) <= within)
         rounds = rounds_for_interval(&c->paired, within - fabs(median));
-    else if (fabs(median) > beyond)
+    else if (fabs(median) > beyond && median * m.mean > 0)
         rounds = fmax(rounds_for_interval(&c->paired, fabs(median) - beyond),
-                      rounds_for_test(&m, copysign(1, median) * m.mean - beyond, tested, level));
+                      rounds_for_test(&m, beyond, tested, level));
     rounds = fmax(rounds, (double)m.n + 1);
     return rounds <= MAX_ROUNDS_NEEDED ? (size_t)rounds : 0;
 }
@@ -145,8 +121,8 @@ static bool examine(struct hm_comparison *c, double level, double *scratch) {
     }
     if (!c->paired.has_interval || !(c->margin >= 0))
         return false;
-    struct moments m = moments_of(c->logs, c->rounds);
-    c->test.p = shifted_p(fabs(m.mean) - log1p(threshold_of(c)), m.deviation, m.n);
+    struct hm_trimmed m = mean_of(c->logs, c->rounds, scratch);
+    c->test.p = hm_trimmed_p(&m, log1p(threshold_of(c)), 1);
     return true;
 }
 
@@ -165,11 +141,11 @@ void hm_judge_look(struct hm_comparison *all, size_t count, double level, struct
         if (c->settled_after)
             continue;
         if (!isnan(c->test.p))
-            c->verdict = verdict_of(c, level);
+            c->verdict = verdict_of(c, level, scratch);
         if (c->verdict != HM_INCONCLUSIVE)
             c->settled_after = (unsigned)c->rounds;
         else if (!isnan(c->test.p))
-            c->rounds_needed = rounds_needed(c, tested + equivalent, level);
+            c->rounds_needed = rounds_needed(c, tested + equivalent, level, scratch);
     }
 }
 

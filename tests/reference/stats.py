@@ -88,4 +88,11 @@ share = ((i * numpy.uint64(2654435761)) % numpy.uint64(2 ** 32)).astype(float) /
 values = 100 + numpy.floor(share ** 8 * 1e6)
 array("py_shares", [0.5, 0.9, 0.99, 0.995])
 array("py_percentiles", [numpy.percentile(values, 100 * q, method="inverted_cdf") for q in (0.5, 0.9, 0.99, 0.995)])
+print("\n/* Yuen: ttest_ind(base, arm + shift, equal_var=False, trim=share), of py_thirty and py_twelve: statistic, p. */")
+print("static const struct {\n    double share, shift, t, p;\n} py_yuen[] = {")
+for share in (0.0, 0.1, 0.2, 0.3):
+    for shift in (0.0, 0.5, 2.0):
+        t = stats.ttest_ind(thirty, numpy.array(twelve) + shift, equal_var=False, trim=share)
+        print(f"    {{{numbers((share, shift, t.statistic, t.pvalue))}}},")
+print("};")
 print("\n#endif")

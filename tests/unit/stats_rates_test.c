@@ -193,7 +193,7 @@ static double power_of(noise_fn *draw, const char *what) {
         simulate(&matrix, MAX_COMPARISONS, 12, draw, 1.1, 1);
         found += matrix.all[0].verdict == HM_SLOWER;
     }
-    print_message("a 10%% effect, 3%% noise of %s, 60 comparisons, 12 rounds: found %.4f\n", what,
+    print_message("a 10%% effect, %s, 60 comparisons, 12 rounds: found %.4f\n", what,
                   (double)found / TRIALS);
     return (double)found / TRIALS;
 }
@@ -201,16 +201,24 @@ static double power_of(noise_fn *draw, const char *what) {
 static void test_effect_of_ten_percent_is_found_when_ratios_vary_by_three(void **state) {
     (void)state;
     draw_state = 3;
-    assert_true(power_of(lognormal_pair, "the ratio") >= 0.9);
+    assert_true(power_of(lognormal_pair, "3% noise of the ratio") >= 0.9);
 }
 
-/* Processes that vary by 3% have ratios that vary by 4.2%. The power is then 0.890 (20000 trials,
- * standard error 0.002), and 0.936 with 13 rounds: 12 rounds fall short of 90%. The bound is that
- * power less three standard errors. */
+/* Processes that vary by 3% have ratios that vary by 4.2%. The power is then 0.611 (20000 trials, standard
+ * error 0.003); the bound is that less three standard errors. Untrimmed it would be 0.890: what is lost
+ * here is gained where there are wild rounds. */
 static void test_effect_of_ten_percent_is_mostly_found_when_processes_vary_by_three(void **state) {
     (void)state;
     draw_state = 3;
-    assert_true(power_of(lognormal, "a process") >= 0.86);
+    assert_true(power_of(lognormal, "3% noise of a process") >= 0.56);
+}
+
+/* Untrimmed, 0.33 and 0.10. */
+static void test_effect_of_ten_percent_is_found_among_wild_rounds(void **state) {
+    (void)state;
+    draw_state = 5;
+    assert_true(power_of(skewed, "skewed noise") >= 0.85);
+    assert_true(power_of(bimodal, "bimodal noise") >= 0.8);
 }
 
 int main(void) {
@@ -220,6 +228,7 @@ int main(void) {
         cmocka_unit_test(test_arms_that_differ_by_the_margin_keep_the_level),
         cmocka_unit_test(test_effect_of_ten_percent_is_found_when_ratios_vary_by_three),
         cmocka_unit_test(test_effect_of_ten_percent_is_mostly_found_when_processes_vary_by_three),
+        cmocka_unit_test(test_effect_of_ten_percent_is_found_among_wild_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

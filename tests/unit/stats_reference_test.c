@@ -6,6 +6,7 @@
 #include "harness/stats/histogram.h"
 #include "harness/stats/order.h"
 #include "harness/stats/special.h"
+#include "harness/stats/trimmed.h"
 #include "harness/stats/unpaired.h"
 #include "harness/stats/verdict.h"
 
@@ -99,14 +100,28 @@ static void test_quantiles_are_those_of_r(void **state) {
 
 /* ---- tests ---- */
 
-/* p of one comparison that is judged alone. */
+enum {
+    MOST = 64, /* values of any list here */
+};
+
+/* With nothing trimmed: of one list, and of the difference of two. */
 static double paired_p(const double *logs, size_t rounds, double beyond) {
-    struct hm_test *order[1];
-    double scratch[32];
-    struct hm_comparison one = {
-        .logs = logs, .rounds = rounds, .margin = expm1(beyond), .noise = NAN};
-    hm_judge(&one, 1, order, scratch);
-    return one.test.p;
+    double scratch[MOST];
+    struct hm_trimmed all = hm_trimmed_of(logs, rounds, 0, scratch);
+    return hm_trimmed_p(&all, beyond, 1);
+}
+
+static double yuen_p(const double *base, size_t base_n, const double *arm, size_t arm_n,
+                     double share, double beyond) {
+    double scratch[MOST];
+    struct hm_trimmed a = hm_trimmed_of(base, base_n, share, scratch);
+    struct hm_trimmed b = hm_trimmed_of(arm, arm_n, share, scratch);
+    return hm_trimmed_difference_p(&a, &b, beyond, 1);
+}
+
+static double welch_p(const double *base, size_t base_n, const double *arm, size_t arm_n,
+                      double beyond) {
+    return yuen_p(base, base_n, arm, arm_n, 0, beyond);
 }
 
 static void test_paired_p_is_that_of_r_at_each_margin(void **state) {
@@ -121,16 +136,27 @@ static void test_paired_p_is_that_of_r_at_each_margin(void **state) {
     }
 }
 
+static void test_p_of_trimmed_means_is_that_of_scipy(void **state) {
+    double arm[COUNT(py_twelve)];
+    (void)state;
+    for (size_t i = 0; i < COUNT(py_yuen); i++) {
+        for (size_t k = 0; k < COUNT(arm); k++)
+            arm[k] = py_twelve[k] + py_yuen[i].shift;
+        expect_relative(yuen_p(py_thirty, COUNT(py_thirty), arm, COUNT(arm), py_yuen[i].share, 0),
+                        py_yuen[i].p, 1e-9);
+    }
+}
+
 static void test_welchs_p_is_that_of_r_at_each_margin(void **state) {
     (void)state;
     size_t sleepers = COUNT(r_sleep_1);
-    expect_relative(hm_welch_p(r_sleep_1, sleepers, r_sleep_2, sleepers, 0), r_sleep_p[0], 1e-9);
+    expect_relative(welch_p(r_sleep_1, sleepers, r_sleep_2, sleepers, 0), r_sleep_p[0], 1e-9);
     for (size_t i = 0; i < COUNT(r_beyond); i++) {
-        expect_relative(hm_welch_p(r_few, COUNT(r_few), r_many, COUNT(r_many), r_beyond[i]),
+        expect_relative(welch_p(r_few, COUNT(r_few), r_many, COUNT(r_many), r_beyond[i]),
                         r_welch[i], 1e-9);
-        expect_relative(hm_welch_p(r_many, COUNT(r_many), r_few, COUNT(r_few), r_beyond[i]),
+        expect_relative(welch_p(r_many, COUNT(r_many), r_few, COUNT(r_few), r_beyond[i]),
                         r_welch[i], 1e-9);
-        expect_relative(hm_welch_p(r_sleep_1, sleepers, r_sleep_2, sleepers, r_beyond[i]),
+        expect_relative(welch_p(r_sleep_1, sleepers, r_sleep_2, sleepers, r_beyond[i]),
                         r_welch_sleep[i], 1e-9);
     }
 }
@@ -228,6 +254,7 @@ int main(void) {
         cmocka_unit_test(test_quantiles_are_those_of_r),
         cmocka_unit_test(test_paired_p_is_that_of_r_at_each_margin),
         cmocka_unit_test(test_welchs_p_is_that_of_r_at_each_margin),
+        cmocka_unit_test(test_p_of_trimmed_means_is_that_of_scipy),
         cmocka_unit_test(test_holms_p_is_that_of_r_and_of_a_manual),
         cmocka_unit_test(test_bootstrap_intervals_are_those_of_numpys_resampling),
         cmocka_unit_test(test_family_is_the_geometric_mean_of_scipy),
