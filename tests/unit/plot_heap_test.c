@@ -86,7 +86,7 @@ static void test_a_map_has_a_shade_for_what_is_used_and_one_for_what_is_free(voi
         if (!holds("plots/heapmap.svg", texts[i]))
             fail_msg("no '%s' in the figure", texts[i]);
     assert_false(holds("plots/heapmap.svg", ">first-fit<")); /* of which there is no map */
-    assert_false(holds("plots/heapmap.svg", "> 140<"));       /* the gap is left out */
+    assert_false(holds("plots/heapmap.svg", "> 140<"));      /* the gap is left out */
 }
 
 static void test_a_map_as_text_is_read_from_the_ground_up(void **state) {
