@@ -263,7 +263,7 @@ static void test_broken_job_files_are_refused_with_the_line(void **state) {
     assert_job_refused("[run]\nrounds = 7\nnonsense\n", ":3:");
     assert_job_refused("[run]\nrounds = 0\n", ":2: rounds=0");
     assert_job_refused("[runs]\nrounds = 3\n", "unknown section [runs]");
-    assert_job_refused("[run]\nturns = 3\n", "unknown key 'turns'");
+    assert_job_refused("[run]\nlaps = 3\n", "unknown key 'laps'");
     assert_job_refused("[matrix a]\nrounds = 3\n", "unknown key 'rounds'");
     assert_job_refused("[allocator je]\nenv = A=1\n", "does not say what to use");
     assert_job_refused("[allocator je]\nuse = jemalloc\nenv = LD_PRELOAD=x\n", "LD_");
