@@ -146,8 +146,7 @@ static int take_image(struct hm_outcome *o, const char *line) {
     if (!grown)
         return ENOMEM;
     o->images = grown;
-    memcpy(grown + used, line, more);
-    memcpy(grown + used + more, "\n", 2);
+    snprintf(grown + used, more + 2, "%s\n", line);
     return 0;
 }
 

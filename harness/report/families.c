@@ -277,19 +277,16 @@ static bool is_news(const struct members *m, size_t first) {
 }
 
 static int put_families(FILE *out, struct members *m) {
-    const struct hm_metric *shown = NULL;
-    bool begun = false;
+    size_t shown = m->count; /* the last one that was shown */
     int bad = 0;
     for (size_t i = 0; !bad && i < m->count; i++) {
-        const struct hm_metric *metric = m->at[i].metric;
         if (!is_first(m, i) || !is_news(m, i))
             continue;
-        if (!begun)
+        if (shown == m->count)
             put_intro(out, m);
-        if (metric != shown)
+        if (shown == m->count || m->at[i].metric != m->at[shown].metric)
             put_head(out, m, &m->at[i]);
-        begun = true;
-        shown = metric;
+        shown = i;
         bad = put_family(out, m, i);
     }
     return bad;

@@ -29,7 +29,7 @@ static void expect_near(double value, double expected, double error) {
 static size_t rank_of(const double *values, size_t n, size_t i) {
     size_t rank = 0;
     for (size_t k = 0; k < n; k++)
-        rank += values[k] < values[i] || (values[k] == values[i] && k < i);
+        rank += values[k] < values[i] || (k < i && values[k] == values[i]);
     return rank;
 }
 

@@ -73,7 +73,7 @@ static void try_ways(struct model *m, size_t from, double cost) {
 }
 
 static double median_of(const double *x, size_t n) {
-    double copy[LONGEST];
+    double copy[LONGEST] = {0};
     for (size_t i = 0; i < n; i++) {
         size_t at = i;
         for (; at && copy[at - 1] > x[i]; at--)

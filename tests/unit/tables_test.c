@@ -23,9 +23,10 @@ enum {
     WORKLOADS = 2,
 };
 
-#define LONG                                                                                       \
-    "debug:fill=off+handicap:ns=100+pool:arena=4M:pool=64K:lock=none:spare=128:max=2048:name="     \
-    "very-long"
+/* One text, which the list below may not break. */
+/* clang-format off */
+#define LONG "debug:fill=off+handicap:ns=100+pool:arena=4M:pool=64K:lock=none:spare=128:max=2048:name=very-long"
+/* clang-format on */
 
 static const char *const arms[ARMS] = {"system", "system#2", "floor", "pool", LONG};
 static const char *const workloads[WORKLOADS] = {"churn", "trees"};
