@@ -2,6 +2,8 @@
 #include "harness/page/page.h"
 #include "harness/page/put.h"
 
+#include "harness/stats/verdict.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +33,7 @@ static void put_warnings(FILE *out, const struct hm_page_run *run) {
 static void put_failures(FILE *out, const struct hm_page_run *run) {
     fputs("<section id=\"failed\"><h2>Not measured</h2>\n", out);
     if (!run->failure_count) {
-        fputs("<p>Every cell was measured in every round.</p></section>\n", out);
+        fputs("<p>No cell failed or was skipped.</p></section>\n", out);
         return;
     }
     fputs("<p>These cells are in no mean, no ratio and no figure.</p>\n"
@@ -55,27 +57,62 @@ static void put_failures(FILE *out, const struct hm_page_run *run) {
     fputs("</tbody></table></div></section>\n", out);
 }
 
-static void put_method(FILE *out, const struct hm_page_run *run) {
+static void put_sample(FILE *out, const struct hm_page_run *run) {
+    long long rounds = json_integer_value(json_object_get(run->json, "rounds"));
+    double turn_ms = json_number_value(json_object_get(run->json, "turn_ms"));
+    const json_t *first = json_array_get(json_object_get(run->json, "workloads"), 0);
+    if (json_object_get(first, "program")) {
+        fprintf(out,
+                "<li>A program is run in up to %lld rounds, after once that is not counted. The "
+                "run is the sample.</li>\n",
+                rounds);
+        return;
+    }
     fprintf(out,
-            "<section id=\"method\"><h2>Method in short</h2>\n<ul>\n"
-            "<li>Each cell is a fresh process in each of %lld rounds, pinned, warmed up, and timed "
-            "once. The process is the "
-            "sample. All arms of a workload do the very same operations, which a checksum "
+            "<li>Each cell is a fresh, warmed-up process in each of up to %lld rounds. The process "
+            "is the sample. All arms of a workload do the very same operations, which a checksum "
             "proves.</li>\n",
-            (long long)json_integer_value(json_object_get(run->json, "rounds")));
+            rounds);
+    if (turn_ms > 0)
+        fprintf(out,
+                "<li>Where time is measured, the arms of a workload live at once and take turns of "
+                "%g ms in random order, as far as memory allows.</li>\n",
+                turn_ms);
+}
+
+/* A run with looks has judged several times, each time at a part of the 5 %. */
+static void put_method(FILE *out, const struct hm_page_run *run) {
+    const json_t *looks = json_object_get(run->json, "looks");
+    size_t count = json_array_size(looks);
+    double level =
+        count ? json_number_value(json_object_get(json_array_get(looks, 0), "level")) : HM_LEVEL;
+    fputs("<section id=\"method\"><h2>Method in short</h2>\n", out);
+    if (!run->json) {
+        fputs("<p>Not known: run.json is missing.</p></section>\n", out);
+        return;
+    }
+    fputs("<ul>\n", out);
+    put_sample(out, run);
     fprintf(out,
             "<li>Arms are compared within a round, in random order: a ratio is the median over the "
-            "rounds, with its exact "
-            "order-statistic interval at 95\xE2\x80\xAF%%.</li>\n"
+            "rounds, with its exact order-statistic interval at %.4g\xE2\x80\xAF%%.</li>\n"
             "<li>Faster and slower need the whole interval beyond the margin of %g\xE2\x80\xAF%% "
-            "and beyond what identical arms "
-            "differed by, and p at most 0.05 after Holm\xE2\x80\x99s correction over all "
-            "comparisons of the metric. Equivalent "
-            "means within the margin; all else is inconclusive.</li>\n"
-            "<li>Time, space, latency and counts come from processes of their own. A cell that "
-            "failed is in no number.</li>\n"
-            "</ul></section>\n",
-            100 * json_number_value(json_object_get(run->json, "margin")));
+            "and beyond what identical arms differed by, and p at most %.3g after "
+            "Holm\xE2\x80\x99s correction over all comparisons of the metric. Equivalent means "
+            "the interval is within the margin; all else is inconclusive.</li>\n",
+            100 * (1 - level), 100 * json_number_value(json_object_get(run->json, "margin")),
+            level);
+    if (count)
+        fprintf(out,
+                "<li>The run stopped by itself: up to %zu looks at the data share the "
+                "5\xE2\x80\xAF%%. What has a fixed, small number of rounds (space) is judged "
+                "once, at 95\xE2\x80\xAF%%.</li>\n",
+                count);
+    fputs(
+        "<li>Time, space, latency and counts come from processes of their own. Instruction counts "
+        "have no test: their interval is from the least to the greatest. A cell that failed is "
+        "in no number.</li>\n</ul></section>\n",
+        out);
 }
 
 static void put_fact(FILE *out, const char *name, const json_t *value) {
@@ -143,10 +180,11 @@ static void put_repeat(FILE *out, const struct hm_page_run *run) {
         fputc(' ', out);
         put_word(out, json_string_value(word) ? json_string_value(word) : "");
     }
+    fputs("</code></pre>\n<p>heapmark ", out);
+    hm_put_text(out, hm_page_text(json_object_get(run->json, "build"), "version"));
     fprintf(out,
-            "</code></pre>\n<p>heapmark %s, seed %lld. <code>heapmark compare</code> tells whether "
-            "another run differs.</p>\n</section>\n",
-            hm_page_text(json_object_get(run->json, "build"), "version"),
+            ", seed %lld. <code>heapmark compare</code> tells whether another run differs.</p>\n"
+            "</section>\n",
             (long long)json_integer_value(json_object_get(run->json, "seed")));
 }
 

@@ -8,14 +8,13 @@ const char *const hm_page_verdicts[HM_PAGE_VERDICTS] = {"faster", "slower", "equ
                                                         "inconclusive"};
 const char *const hm_page_marks[HM_PAGE_VERDICTS] = {"\xE2\x96\xB2", "\xE2\x96\xBC", "=", "?"};
 
-const struct hm_page_comparison hm_page_comparisons[] = {
+static const struct hm_page_comparison usual[HM_PAGE_COMPARISONS] = {
     {"ops_per_second", "Speed against the baseline: 2 is twice as fast"},
     {"wall_ns", "Wall time over the baseline's: below 1 is faster"},
     {"footprint_bytes", "Peak footprint over the baseline's: below 1 is smaller"},
     {"peak_rss_bytes", "Peak memory of the process over the baseline's: below 1 is smaller"},
     {"instructions_per_op", "Instructions over the baseline's: below 1 is fewer"},
 };
-const size_t hm_page_comparison_count = sizeof hm_page_comparisons / sizeof *hm_page_comparisons;
 
 int hm_page_verdict_of(const struct hm_page_row *row) {
     for (int i = 0; i < HM_PAGE_VERDICTS; i++)
@@ -53,6 +52,24 @@ size_t hm_page_count(const struct hm_page_run *run, const char *metric,
         all++;
     }
     return all;
+}
+
+size_t hm_page_comparisons(const struct hm_page_run *run,
+                           struct hm_page_comparison out[HM_PAGE_COMPARISONS]) {
+    size_t counts[HM_PAGE_VERDICTS];
+    size_t count = 0;
+    for (size_t i = 0; i < HM_PAGE_COMPARISONS; i++)
+        if (hm_page_count(run, usual[i].metric, counts))
+            out[count++] = usual[i];
+    for (size_t i = 0; !count && i < run->row_count; i++) {
+        const struct hm_page_row *row = &run->rows[i];
+        if (row->metric && hm_page_count(run, row->metric_name, counts))
+            out[count++] = (struct hm_page_comparison){
+                row->metric_name, row->metric->better == HM_BETTER_HIGHER
+                                      ? "Ratio to the baseline: above 1 is better"
+                                      : "Ratio to the baseline: below 1 is better"};
+    }
+    return count;
 }
 
 double hm_page_noise(const struct hm_page_run *run) {

@@ -16,12 +16,19 @@ enum {
 extern const char *const hm_page_verdicts[HM_PAGE_VERDICTS];
 extern const char *const hm_page_marks[HM_PAGE_VERDICTS];
 
-/** Metrics whose verdicts a report begins with, and what their ratios mean. */
+/** A metric whose verdicts a report begins with, and what its ratios mean. */
 struct hm_page_comparison {
     const char *metric, *caption;
 };
-extern const struct hm_page_comparison hm_page_comparisons[];
-extern const size_t hm_page_comparison_count;
+
+enum {
+    HM_PAGE_COMPARISONS = 5, /* at most */
+};
+
+/** Those of a run: what is usual and was compared; where none of that was, what the run leads with.
+ *  @return how many: 0 where nothing was compared */
+size_t hm_page_comparisons(const struct hm_page_run *run,
+                           struct hm_page_comparison out[HM_PAGE_COMPARISONS]);
 
 /** @return a verdict, or -1 without one */
 int hm_page_verdict_of(const struct hm_page_row *row);

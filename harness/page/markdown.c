@@ -79,7 +79,9 @@ static void put_failures(FILE *out, const struct hm_page_run *run) {
     for (size_t i = 0; i < run->failure_count && ftell(out) < COMMENT_BYTES; i++) {
         fputs("- ", out);
         put_text(out, run->failures[i].cell);
-        fprintf(out, ": %s: ", run->failures[i].status);
+        fputs(": ", out);
+        put_text(out, run->failures[i].status);
+        fputs(": ", out);
         put_text(out, run->failures[i].reason);
         fputc('\n', out);
     }
@@ -90,9 +92,9 @@ static int put_comparison(FILE *out, const struct hm_page_run *run,
                           const struct hm_page_comparison *what) {
     size_t counts[HM_PAGE_VERDICTS];
     size_t all = hm_page_count(run, what->metric, counts);
-    if (!all)
-        return 0;
-    fprintf(out, "\n### %s\n\n%zu comparison%s:", what->caption, all, all == 1 ? "" : "s");
+    fprintf(out, "\n### %s\n\n%zu comparison%s in ", what->caption, all, all == 1 ? "" : "s");
+    put_text(out, what->metric);
+    fputc(':', out);
     for (int i = 0; i < HM_PAGE_VERDICTS; i++)
         fprintf(out, "%s %s %zu %s", i ? "," : "", hm_page_marks[i], counts[i],
                 hm_page_word(what->metric, i));
@@ -101,6 +103,8 @@ static int put_comparison(FILE *out, const struct hm_page_run *run,
 }
 
 int hm_page_put_markdown(FILE *out, const struct hm_page_run *run) {
+    struct hm_page_comparison compared[HM_PAGE_COMPARISONS];
+    size_t count = hm_page_comparisons(run, compared);
     double noise = hm_page_noise(run);
     int bad = 0;
     fputs("## heapmark ", out);
@@ -112,8 +116,10 @@ int hm_page_put_markdown(FILE *out, const struct hm_page_run *run) {
     if (isfinite(noise))
         fprintf(out, "; identical arms (A/A) differed by up to %.1f %%", 100 * noise);
     fputs(".\n", out);
-    for (size_t i = 0; !bad && i < hm_page_comparison_count; i++)
-        bad = put_comparison(out, run, &hm_page_comparisons[i]);
+    if (!count)
+        fputs("\nNothing was compared.\n", out);
+    for (size_t i = 0; !bad && i < count; i++)
+        bad = put_comparison(out, run, &compared[i]);
     put_failures(out, run);
     if (ftell(out) >= COMMENT_BYTES)
         fputs("\nCut here: report.html has all of it.\n", out);

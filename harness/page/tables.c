@@ -67,7 +67,8 @@ static void put_row(FILE *out, const struct hm_page_run *run, const struct hm_pa
     put_text_cell(out, row->metric ? hm_better_name(row->metric->better) : "");
     put_value_cell(out, row->n, "");
     put_ratio_cell(out, row);
-    fprintf(out, "<td class=\"%s\">%s</td></tr>\n", row->verdict,
+    int verdict = hm_page_verdict_of(row);
+    fprintf(out, "<td class=\"%s\">%s</td></tr>\n", verdict < 0 ? "" : hm_page_verdicts[verdict],
             row->is_baseline ? "baseline" : hm_page_verdict_word(row));
 }
 
@@ -89,15 +90,9 @@ static void put_metrics(FILE *out, const struct hm_page_run *run) {
 }
 
 void hm_page_put_tables(FILE *out, const struct hm_page_run *run) {
-    static const char *const heads[] = {"workload",
-                                        "arm",
-                                        "metric",
-                                        "median",
-                                        "95&nbsp;% interval",
-                                        "unit",
-                                        "better is",
-                                        "rounds",
-                                        "ratio to the baseline",
+    static const char *const heads[] = {"workload",  "arm",      "metric",
+                                        "median",    "interval", "unit",
+                                        "better is", "rounds",   "ratio to the baseline",
                                         "verdict"};
     fputs("<section id=\"metrics\"><h2>All metrics</h2>\n"
           "<p class=\"filter\" hidden><label>Show rows with all of these words: "

@@ -12,7 +12,9 @@ void hm_page_put_anchor(FILE *out, const struct hm_page_run *run, const struct h
 
 static void put_counts(FILE *out, const char *metric, const size_t counts[HM_PAGE_VERDICTS],
                        size_t all) {
-    fprintf(out, "<p class=\"counts\">%zu comparison%s:", all, all == 1 ? "" : "s");
+    fprintf(out, "<p class=\"counts\">%zu comparison%s in ", all, all == 1 ? "" : "s");
+    hm_put_text(out, metric);
+    fputc(':', out);
     for (int i = 0; i < HM_PAGE_VERDICTS; i++)
         fprintf(out, "%s <span class=\"%s\">%s %zu %s</span>", i ? "," : "", hm_page_verdicts[i],
                 hm_page_marks[i], counts[i], hm_page_word(metric, i));
@@ -92,28 +94,29 @@ static int put_matrices(FILE *out, const struct hm_page_run *run, const char *me
 
 int hm_page_put_verdict(FILE *out, const struct hm_page_run *run) {
     int bad = 0;
+    struct hm_page_comparison compared[HM_PAGE_COMPARISONS];
+    size_t count = hm_page_comparisons(run, compared);
     double noise = hm_page_noise(run);
     fputs("<section id=\"verdict\"><h2>Verdict</h2>\n", out);
-    if (!run->lead)
+    if (!count)
         fputs("<p>Nothing was compared in this run.</p>\n", out);
-    if (isfinite(noise))
-        fprintf(
-            out,
-            "<p>Identical arms (A/A) differed by up to %.1f\xE2\x80\xAF%% in this run: no smaller "
-            "difference is called one.</p>\n",
-            100 * noise);
-    for (size_t i = 0; !bad && i < hm_page_comparison_count; i++) {
+    if (isfinite(noise)) {
+        fprintf(out, "<p>Identical arms (A/A) differed by up to %.1f\xE2\x80\xAF%% in ",
+                100 * noise);
+        hm_put_text(out, run->lead);
+        fputs(": on each workload, a difference has to exceed what they differed by there.</p>\n",
+              out);
+    }
+    for (size_t i = 0; !bad && i < count; i++) {
         size_t counts[HM_PAGE_VERDICTS];
-        size_t all = hm_page_count(run, hm_page_comparisons[i].metric, counts);
-        if (!all)
-            continue;
-        put_counts(out, hm_page_comparisons[i].metric, counts, all);
-        bad = put_matrices(out, run, hm_page_comparisons[i].metric, hm_page_comparisons[i].caption);
+        size_t all = hm_page_count(run, compared[i].metric, counts);
+        put_counts(out, compared[i].metric, counts, all);
+        bad = put_matrices(out, run, compared[i].metric, compared[i].caption);
     }
     fputs("<p class=\"note\">Ratios are medians over the rounds, paired by round, with their "
           "interval below them; "
           "columns are compared within themselves. A/A and floor rows are controls: they are in no "
-          "count.</p>\n"
+          "count. The verdicts on other metrics are in the table of all.</p>\n"
           "</section>\n",
           out);
     return bad;
