@@ -295,7 +295,7 @@ static void put_legend(FILE *out, const struct line *all) {
         fputs("\nleast: what a mutator needs under any collector of the run on that allocator.\n"
               "LBO: lower-bound overhead, time over that; the true overhead is that or more.\n"
               "longest: pause. BMU: the least part of any 10 ms or more that pauses leave; NA:\n"
-              "the run is shorter.\n",
+              "the run is shorter, or had more pauses than are kept.\n",
               out);
     if (garbage)
         fputs("garbage: objects that are not used any more and not freed yet.\n", out);

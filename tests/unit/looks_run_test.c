@@ -89,7 +89,8 @@ static void add(size_t cell, enum hm_pass pass, unsigned round, double value,
 
 /* ln(ratio) of `pool` to its base is 0.152 beyond the margin of 2 %, give or take 0.1. In 8 rounds that is t = 0.152 /
  * (0.1 sqrt(8 / 7)) sqrt(8) = 4.02 at 7 degrees of freedom, p = 0.0051: too much as one of three at 1.25 %, enough
- * as one of two. Later rounds go up only: in 12, of which 8 are kept, t = 4.6, enough as one of three. `region` goes to and fro; all others are as their base. */
+ * as one of two. Later rounds go up only: in 12, of which 8 are kept, t = 4.6, enough as one of three. `region` goes
+ * to and fro; all others are as their base. */
 static double time_of(size_t cell, unsigned round) {
     double turn = round % 2 ? 1 : -1;
     double log_ratio = cell == POOL     ? log(1.02) + 0.152 + 0.1 * (round < 8 ? turn : 1)

@@ -1,5 +1,5 @@
-/* Two runs without pairs: the bootstrap and Welch's test against values computed elsewhere, and error rates
- * by simulation with fixed seeds.
+/* Two runs without pairs: the bootstrap against values computed elsewhere, verdicts, and error rates by
+ * simulation with fixed seeds.
  *
  * labels: plain */
 #include "harness/stats/order.h"
