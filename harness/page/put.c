@@ -27,7 +27,7 @@ static void put_scaled(FILE *out, double value, double step, const char *const *
     size_t unit = 0;
     for (; fabs(value) >= step && unit + 1 < count; unit++)
         value /= step;
-    fprintf(out, "%.3g %s", value, units[unit]);
+    fprintf(out, fabs(value) < 999.5 ? "%.3g %s" : "%.0f %s", value, units[unit]);
 }
 
 void hm_put_quantity(FILE *out, double value, const char *unit) {
