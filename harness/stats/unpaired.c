@@ -17,10 +17,11 @@ struct means {
     struct hm_trimmed base, arm;
 };
 
-/* Both are trimmed, or neither. */
+/* Both are trimmed, or neither; and only where there are twice as many rounds as for pairs: each run is trimmed by
+ * itself, and where processes fall into two narrow modes, as many of either are left of few by chance alone. */
 static struct means means_of(const struct hm_unpaired *one, double *scratch) {
     size_t few = one->base_count < one->arm_count ? one->base_count : one->arm_count;
-    double share = hm_trim_share(few);
+    double share = hm_trim_share(few / 2);
     return (struct means){
         .base = hm_trimmed_of(one->base, one->base_rounds, share, scratch),
         .arm = hm_trimmed_of(one->arm, one->arm_rounds, share, scratch),
