@@ -352,7 +352,8 @@ bool hm_process_go_on(struct hm_process *process, unsigned char draw) {
 void hm_process_end(struct hm_process *process) {
     int status = 0;
     kill(-process->pid, SIGKILL); /* with all that it may have left behind */
-    waitpid(process->pid, &status, 0);
+    while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
+        ;
     if (*process->spawn->interrupted)
         say(process->outcome, HM_STATUS_INTERRUPTED, "the run was interrupted");
     else if (!process->in_time)
