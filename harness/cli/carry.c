@@ -56,8 +56,19 @@ static int say(const struct run *r, int code, const struct hm_error *error) {
     return code;
 }
 
+/* Once: a part of a run that was resumed says again what an earlier one has said. */
+static void keep_warning(json_t *warnings, const char *line) {
+    size_t i;
+    json_t *kept;
+    json_array_foreach(warnings, i, kept) {
+        if (line && strcmp(json_string_value(kept), line) == 0)
+            return;
+    }
+    json_array_append_new(warnings, json_string(line));
+}
+
 static void warn(void *arg, const char *line) {
-    json_array_append_new(arg, json_string(line));
+    keep_warning(arg, line);
     fprintf(stderr, "warning: %s\n", line);
 }
 
@@ -123,7 +134,8 @@ static void recall_notes(struct run *r, const json_t *was, json_t *forced) {
     strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", gmtime(&t));
     if (doubt)
         add_doubt(r, doubt);
-    json_array_extend(r->manifest.warnings, json_object_get(was, "warnings"));
+    json_array_foreach(json_object_get(was, "warnings"), i, line)
+        keep_warning(r->manifest.warnings, json_string_value(line));
     json_array_extend(r->manifest.resumed, json_object_get(was, "resumed"));
     json_array_append_new(r->manifest.resumed, json_pack("{s:s, s:i, s:O}", "utc", now, "rounds",
                                                          (int)r->plan->rounds, "forced", forced));
@@ -196,8 +208,8 @@ static void warn_of_no_turns(struct run *r) {
         char line[HM_SPEC_BYTES + 256];
         if (!group->no_turns[0])
             continue;
-        snprintf(line, sizeof line, "%s at %u threads takes no turns: %s", group->workload->label,
-                 group->threads, group->no_turns);
+        snprintf(line, sizeof line, "%s at %u thread%s takes no turns: %s", group->workload->label,
+                 group->threads, group->threads == 1 ? "" : "s", group->no_turns);
         warn(r->manifest.warnings, line);
     }
 }
