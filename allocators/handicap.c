@@ -6,7 +6,7 @@
  * as steady as the processor's frequency. One that is shorter than a call and the end of a loop take
  * (some ten nanoseconds: the end is mispredicted) is none at all.
  *
- * A smaller mean delay is a longer one of every so manieth call. What such an arm is compared with has
+ * A smaller mean delay is a longer one of each `every`-th call. What such an arm is compared with has
  * the same `every` and ns=0: it counts its calls, too, and waits for no turns. With `turns` the number
  * of turns is given instead of measured, so that all processes execute the same instructions. */
 #include "allocators/handicap.h"
@@ -151,8 +151,7 @@ static const struct hm_param params[] = {
                   .max = 1000000},
     [PARAM_EVERY] = {.name = "every",
                      .unit = "calls",
-                     .help =
-                         "delay of every so manieth of these calls of a thread, the first included",
+                     .help = "of so many of these calls of a thread only the first one waits",
                      .kind = HM_PARAM_COUNT,
                      .initial = 1,
                      .min = 1,

@@ -104,7 +104,7 @@ const struct hm_memory_stack *hm_engine_memory(const struct hm_engine *engine);
 uint64_t hm_engine_checksum(const struct hm_engine *engine);
 /** Pauses of one thread's collector since the warm-up. */
 const struct hm_pauses *hm_engine_pauses(const struct hm_engine *engine, unsigned thread);
-/** The clock of all timing: CLOCK_MONOTONIC_RAW where it is cheap, in nanoseconds. */
+/** The clock of all timing but that of single calls: CLOCK_MONOTONIC, in nanoseconds. */
 uint64_t hm_engine_now_ns(void);
 /** When the first run after the warm-up began. */
 uint64_t hm_engine_began_ns(const struct hm_engine *engine);
