@@ -95,9 +95,8 @@ static void tell_time(const struct timed *t) {
 }
 
 static void time_pass(struct hm_engine *engine, const struct hm_cell_config *config) {
-    uint64_t leads = config->slices && hm_engine_may_skip(engine)
-                         ? hm_slices_leads(config->units, config->slices)
-                         : 0;
+    bool is_led = config->slices && hm_slices_may_be_led(&config->workload, config->threads);
+    uint64_t leads = is_led ? hm_slices_leads(config->units, config->slices) : 0;
     struct timed timed = {.engine = engine, .config = config, .units = config->units - leads};
     const struct hm_gbench what = {.name = config->gbench_name,
                                    .json = config->gbench,

@@ -523,11 +523,6 @@ double hm_engine_run_on(struct hm_engine *engine, uint64_t units, uint64_t lead_
     return seconds;
 }
 
-bool hm_engine_may_skip(const struct hm_engine *engine) {
-    const struct hm_workload *w = engine->workload;
-    return w->kind == HM_WORKLOAD_HEAP && !w->prepare && !w->measure;
-}
-
 void hm_engine_skip(struct hm_engine *engine, uint64_t units) {
     engine->units = units;
     do_step(engine, step_skip);

@@ -30,9 +30,6 @@ double hm_engine_run(struct hm_engine *engine, uint64_t units);
  *  @param lead_ns all threads spin for so long first, off the clock: then they are awake, and begin together */
 double hm_engine_run_on(struct hm_engine *engine, uint64_t units, uint64_t lead_ns);
 
-/** Whether some units may go by untimed in between: what comes now and then, as collections do, is not to be
- *  missed, nor is a unit that a workload counts. */
-bool hm_engine_may_skip(const struct hm_engine *engine);
 /** All threads: do `units` units each, untimed, and not counted as done. */
 void hm_engine_skip(struct hm_engine *engine, uint64_t units);
 

@@ -25,6 +25,12 @@ uint64_t hm_slices_units(uint64_t units, unsigned slices, unsigned slice) {
     return units / slices + (slice < units % slices);
 }
 
+bool hm_slices_may_be_led(const struct hm_workload_spec *workload, unsigned threads) {
+    const struct hm_workload *w = workload->part;
+    bool starts_threads = w->own_threads && w->own_threads(workload->params.values, threads) > 0;
+    return w->kind == HM_WORKLOAD_HEAP && !w->prepare && !w->measure && !starts_threads;
+}
+
 uint64_t hm_slices_leads(uint64_t units, unsigned slices) {
     return units / slices >= SHORTEST_LED ? units / (LEAD_PART + 1) : 0;
 }

@@ -12,6 +12,10 @@ unsigned hm_slices_count(uint64_t units, double unit_ns, double slice_ns);
 /** The units of one slice: the same in all, give or take one. @param slice from 0 */
 uint64_t hm_slices_units(uint64_t units, unsigned slices, unsigned slice);
 
+/** Whether some units may go by untimed before a slice: what comes now and then, as collections do, is not to be
+ *  missed, nor is a unit that the workload counts; nor should each slice and each lead start threads of its own.
+ *  @param threads that do the work */
+bool hm_slices_may_be_led(const struct hm_workload_spec *workload, unsigned threads);
 /** So many of the units, for each thread, go by untimed, before all slices together: they bring the caches back.
  *  0 when slices are too small to be led in. */
 uint64_t hm_slices_leads(uint64_t units, unsigned slices);

@@ -87,7 +87,8 @@ static int dry_run(const struct hm_plan *plan) {
                c->skip[0] ? "  skip: " : "", c->skip);
     }
     if (plan->turn_ms > 0)
-        printf("turns of %g ms\n", plan->turn_ms);
+        printf("turns of %g ms%s\n", plan->turn_ms,
+               plan->all_turns ? "" : ", where slices can be led in");
     const bool looks = plan->looks.count > 0;
     const char *most = looks ? "auto, at most " : "";
     if (plan->programs)

@@ -108,6 +108,35 @@ static void check_params(struct check *c) {
     }
 }
 
+/* How a group was measured; NULL: not known. */
+static const json_t *slices_of(const struct hm_side *side, const json_t *group) {
+    size_t i;
+    json_t *one;
+    json_array_foreach(
+        json_object_get(side->run, "groups"), i,
+        one) if (same(json_object_get(one, "workload"), json_object_get(group, "workload")) &&
+                 same(json_object_get(one, "threads"),
+                      json_object_get(group, "threads"))) return json_object_get(one, "slices");
+    return NULL;
+}
+
+/* Not every group takes turns in a run that does. */
+static void check_turns(struct check *c) {
+    size_t i;
+    json_t *group;
+    json_array_foreach(json_object_get(c->base->run, "groups"), i, group) {
+        char line[LINE];
+        const char *label = json_string_value(json_object_get(group, "workload"));
+        const json_t *base = json_object_get(group, "slices");
+        const json_t *fresh = slices_of(c->fresh, group);
+        if (!label || !base || !fresh || !json_integer_value(base) == !json_integer_value(fresh))
+            continue;
+        snprintf(line, sizeof line, "workload %.100s takes turns in %s only", label,
+                 json_integer_value(base) ? "BASE" : "NEW");
+        tell(c, line);
+    }
+}
+
 static const json_t *program_of(const struct hm_side *side, const char *label) {
     size_t i;
     json_t *workload;
@@ -143,6 +172,7 @@ size_t hm_fit_check(struct hm_side *base, struct hm_side *fresh, hm_misfit_fn *t
     }
     check_kernel(&c);
     check_params(&c);
+    check_turns(&c);
     check_programs(&c);
     return c.found;
 }

@@ -46,13 +46,27 @@ static double sum_of_peaks(const struct hm_plan *plan, const struct hm_group *gr
     return bytes;
 }
 
+static double unit_ns_of(const struct hm_plan *plan, const struct hm_group *group) {
+    for (size_t i = group->first; i < group->first + group->count; i++)
+        if (plan->cells[i].ns_per_unit > 0)
+            return plan->cells[i].ns_per_unit;
+    return NAN;
+}
+
+/* Where slices can not be led in, each begins with cold caches on the clock: that moves ratios, and where units
+ * are as long as slices it gains nothing. */
+static bool is_led(const struct hm_group *group, unsigned slices) {
+    return hm_slices_may_be_led(&group->workload->spec, group->threads) &&
+           hm_slices_leads(group->units, slices) > 0;
+}
+
 void hm_turns_plan(const struct hm_plan *plan, struct hm_group *group) {
     struct hm_machine_state state;
-    double unit_ns = NAN;
-    for (size_t i = group->first + group->count; i-- > group->first;)
-        if (plan->cells[i].ns_per_unit > 0)
-            unit_ns = plan->cells[i].ns_per_unit;
+    double unit_ns = unit_ns_of(plan, group);
     if (!(plan->turn_ms > 0) || !group->units || !(unit_ns > 0))
+        return;
+    unsigned slices = hm_slices_count(group->units, unit_ns, plan->turn_ms * 1e6);
+    if (!plan->all_turns && !is_led(group, slices))
         return;
     hm_machine_sample(&state);
     double wanted = sum_of_peaks(plan, group);
@@ -63,7 +77,7 @@ void hm_turns_plan(const struct hm_plan *plan, struct hm_group *group) {
                  "together they need %.0f MiB, and %.0f MiB are available", wanted / (1 << 20),
                  state.memory_available_bytes / (1 << 20));
     else
-        group->slices = hm_slices_count(group->units, unit_ns, plan->turn_ms * 1e6);
+        group->slices = slices;
 }
 
 /* ---- A round ---- */

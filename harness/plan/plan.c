@@ -278,9 +278,11 @@ static int set_margin(struct hm_builder *b, const char *text) {
     return 0;
 }
 
-/* Only what is timed by itself takes turns, and programs can not be told to wait. */
+/* Only what is timed by itself takes turns, and programs can not be told to wait. Unasked, those take them
+ * whose error they lower. */
 static void set_turns(struct hm_plan *plan, double asked_ms) {
     plan->turn_ms = asked_ms > 0 ? asked_ms : asked_ms < 0 ? 0 : default_turn_ms;
+    plan->all_turns = asked_ms > 0;
     if (plan->programs || !plan->time_pass)
         plan->turn_ms = 0;
 }

@@ -121,6 +121,7 @@ struct hm_plan {
     double margin;   /* 0.02 for 2 % */
     double target_s; /* measured time of the baseline, for each process */
     double turn_ms;  /* of it in each turn; 0: processes do not take turns */
+    bool all_turns;  /* every group takes them, and not only those whose slices can be led in */
     bool time_pass, space_pass, latency_pass, instructions_pass, counters_pass, warmup_pass;
     char valgrind[PATH_MAX];   /* the program; "" where it is not wanted or not there */
     char no_instructions[128]; /* why they can not be counted on this machine; "" when they can */

@@ -10,6 +10,7 @@
 
 enum {
     MAX_ROUNDS_NEEDED = 10000, /* a longer wait is not an answer */
+    UNPAIRED_TRIM_FROM = 20,
 };
 
 /* The two runs of one cell. */
@@ -21,7 +22,7 @@ struct means {
  * itself, and where processes fall into two narrow modes, as many of either are left of few by chance alone. */
 static struct means means_of(const struct hm_unpaired *one, double *scratch) {
     size_t few = one->base_count < one->arm_count ? one->base_count : one->arm_count;
-    double share = hm_trim_share(few / 2);
+    double share = few >= UNPAIRED_TRIM_FROM ? hm_trim_share(few) : 0;
     return (struct means){
         .base = hm_trimmed_of(one->base, one->base_rounds, share, scratch),
         .arm = hm_trimmed_of(one->arm, one->arm_rounds, share, scratch),

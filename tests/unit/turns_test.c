@@ -128,7 +128,7 @@ static struct hm_group plan_of(double turn_ms, double peak_bytes) {
     struct hm_cell cells[2] = {{.ns_per_unit = 1000, .peak_bytes = peak_bytes},
                                {.ns_per_unit = 3000, .peak_bytes = peak_bytes}};
     struct hm_group group = {.first = 0, .count = 2, .units = 30000};
-    struct hm_plan plan = {.cells = cells, .cell_count = 2, .turn_ms = turn_ms};
+    struct hm_plan plan = {.cells = cells, .cell_count = 2, .turn_ms = turn_ms, .all_turns = true};
     hm_turns_plan(&plan, &group);
     return group;
 }
