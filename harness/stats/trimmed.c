@@ -7,12 +7,11 @@
 #include <math.h>
 
 enum {
-    TRIM_FROM = 10,
-    TRIM_MORE_FROM = 20,
+    TRIM_FROM = 12,
 };
 
 double hm_trim_share(size_t n) {
-    return n >= TRIM_MORE_FROM ? 0.2 : n >= TRIM_FROM ? 0.1 : 0;
+    return n >= TRIM_FROM ? 0.2 : 0;
 }
 
 struct hm_trimmed hm_trimmed_of(const double *values, size_t count, double share, double *scratch) {

@@ -8,7 +8,7 @@
  * judged together. What is counted has no test here either: its interval reaches from the least ratio of any
  * two rounds to the greatest.
  *
- * Why not from 10 rounds on, as for pairs: each run is trimmed by itself. Of values that fall into two narrow
+ * Why not from 12 rounds on, as for pairs: each run is trimmed by itself. Of values that fall into two narrow
  * modes that are equally likely, all that is left of one run may then be in one mode and all of the other run
  * in the other; nothing is noise to the t-test, and the bootstrap does not save it. With n rounds of either
  * run, c left out at each end and B(n, 1/2) the number in one mode, that is 2 P(B >= n - c)^2: 7e-4 of

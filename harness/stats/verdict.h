@@ -12,7 +12,7 @@
  *   faster, slower   the exact 95% interval of the median ratio lies wholly beyond the threshold, AND
  *                    p <= 0.05 after Holm's correction over all tested comparisons, AND both agree on
  *                    the side. p is that of a trimmed t-test on the log ratios (trimmed.h; of fewer than
- *                    10 rounds, Student's: nothing is trimmed), of the hypothesis that
+ *                    12 rounds, Student's: nothing is trimmed), of the hypothesis that
  *                    their mean is within the threshold: one-sided against its nearer end, and
  *                    doubled for the two sides
  *   equivalent       the interval lies wholly within the margin, its ends included
@@ -38,7 +38,7 @@
  * A limit: where the arms of an A/A pair fall into two narrow modes that are equally likely, all rounds
  * agree by chance with probability 2 * 4^-n, and the t-test sees no noise in them. With 6 rounds that
  * breaks the 5% from about 100 comparisons on (simulated: 2.5% of matrices of 60, 10% of 180). With 12,
- * where one round at each end is left out, 11 that agree are enough: 0.7% of matrices of 60. */
+ * where two rounds at each end are left out, 10 that agree are enough: 0.7% of matrices of 60. */
 #ifndef HM_HARNESS_STATS_VERDICT_H
 #define HM_HARNESS_STATS_VERDICT_H
 

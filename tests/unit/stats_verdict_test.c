@@ -95,7 +95,7 @@ static void test_p_is_shifted_by_the_margin(void **state) {
     assert_int_equal(c.verdict, HM_INCONCLUSIVE);
 }
 
-/* From 10 rounds on one round in five is left out at each end: a wild one changes nothing. */
+/* From 12 rounds on one round in five is left out at each end: a wild one changes nothing. */
 static void test_a_wild_round_does_not_hide_a_difference(void **state) {
     (void)state;
     double logs[12] = {0.05, 0.06, 0.04, 0.05, 0.055, 0.045, 0.05, 0.06, 0.05, 0.048, 0.052, 0.07};
