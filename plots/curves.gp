@@ -47,10 +47,14 @@ axis_of(s) = keys_of(s) ? (numeric(s) ? "the parameter's value, log scale" : 'va
     curve_key[sheet_first[s]] . (numeric(s) ? ', log scale' : '')
 tick_text(s, c, i) = numeric(s) || !keys_of(s) ? elide(point_text[i], 8) : sprintf('%d', place(s, c, i))
 
-smallest(s, m) = (v = 1e300, unused = sum [i = first_point(s):sheet_points(s)] \
-    (has(m, i) ? (v = minimum(v, low[at(m, point_row[i])]), 1) : 0), v)
-largest(s, m) = (v = -1e300, unused = sum [i = first_point(s):sheet_points(s)] \
-    (has(m, i) ? (v = maximum(v, high[at(m, point_row[i])]), 1) : 0), v)
+# What a sheet reaches over, the part at its defaults with it.
+stands(m, r) = r && is_number(median[at(m, r)])
+smallest(s, m) = (v = 1e300, unused = (sum [i = first_point(s):sheet_points(s)] \
+    (has(m, i) ? (v = minimum(v, low[at(m, point_row[i])]), 1) : 0)) + (sum [c = sheet_first[s]:sheet_last[s]] \
+    (stands(m, curve_unswept[c]) ? (v = minimum(v, median[at(m, curve_unswept[c])]), 1) : 0)), v)
+largest(s, m) = (v = -1e300, unused = (sum [i = first_point(s):sheet_points(s)] \
+    (has(m, i) ? (v = maximum(v, high[at(m, point_row[i])]), 1) : 0)) + (sum [c = sheet_first[s]:sheet_last[s]] \
+    (stands(m, curve_unswept[c]) ? (v = maximum(v, median[at(m, curve_unswept[c])]), 1) : 0)), v)
 digits(v) = v < 9.995 ? sprintf('%.2f', v) : v < 99.95 ? sprintf('%.1f', v) : sprintf('%.0f', v)
 value_of(m, r) = is_number(median[at(m, r)]) ? digits(median[at(m, r)]) : 'NA'
 # A round step of which two to four reach to v.
