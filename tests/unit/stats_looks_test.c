@@ -8,6 +8,8 @@
 #include "harness/stats/looks.h"
 #include "harness/stats/verdict.h"
 
+#include "tests/unit/stats_noise.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -152,43 +154,6 @@ static void test_equivalent_ones_stay_in_the_correction_and_others_leave_it(void
 }
 
 /* ---- Simulation ---- */
-
-/* splitmix64 (Vigna) */
-static uint64_t draw_state;
-
-static double uniform(void) {
-    uint64_t z = draw_state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return ((double)((z ^ (z >> 31)) >> 11) + 0.5) * 0x1p-53;
-}
-
-/* Box and Muller */
-static double normal(void) {
-    double radius = sqrt(-2 * log(uniform()));
-    return radius * cos(2 * M_PI * uniform());
-}
-
-/* What one process measures, of a true time of 1: as in stats_rates_test.c. */
-static double lognormal(void) {
-    return exp(0.03 * normal());
-}
-
-static double skewed(void) {
-    double time = 1 - 0.02 * log(uniform());
-    return uniform() < 0.05 ? time * (1 + 3 * uniform()) : time;
-}
-
-static double bimodal(void) {
-    double time = exp(0.01 * normal());
-    return uniform() < 0.1 ? time * (1.5 + 0.5 * uniform()) : time;
-}
-
-/* Two layouts, equally likely: see verdict.h. */
-static double two_modes(void) {
-    double time = exp(0.005 * normal());
-    return uniform() < 0.5 ? time * 1.3 : time;
-}
 
 typedef double noise_fn(void);
 
